@@ -1,0 +1,40 @@
+/* Ondol: calls that may still change between releases. Texts are for people to read. */
+#ifndef ONDOL_EXPERIMENTAL_H
+#define ONDOL_EXPERIMENTAL_H
+
+#include "ondol.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ondol_model_text {
+    ONDOL_TEXT_GRAPH_PORTABLE = 0, /* the file as a graph of ONNX operators */
+    ONDOL_TEXT_GRAPH_LOWERED = 1,  /* what the optimizer made of it */
+    ONDOL_TEXT_PLAN = 2,           /* steps, devices and memory offsets */
+    ONDOL_TEXT_EXPLAIN = 3         /* which kernel each operator got, and why others declined */
+} ondol_model_text;
+
+/* As ondol_chat_format: at most `capacity` bytes, *count always set. Errors: MEMORY. */
+ONDOL_API ondol_status ondol_model_describe(const ondol_model *model, ondol_model_text what,
+                                            char *text, size_t capacity, size_t *count,
+                                            ondol_error *err);
+
+/* The machine's limits, measured in this process with the engine's threads: streaming read in bytes
+ * per second, and int8 multiply-add operations (2 for each) per second; 0 where not measurable.
+ * Takes about half a second. Errors: MEMORY. */
+ONDOL_API ondol_status ondol_engine_measure(ondol_engine *engine, double *read_bytes_per_s,
+                                            double *int8_ops_per_s, ondol_error *err);
+
+/* The highest amount of memory that this process has held, in bytes; 0: unknown. */
+ONDOL_API uint64_t ondol_process_peak_bytes(void);
+
+/* log-probabilities of logits[n] into log_probabilities[n] (may be the same): the sampler's own exp
+ * and log, in double, rounded once. */
+ONDOL_API void ondol_log_softmax(const float *logits, size_t n, float *log_probabilities);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
