@@ -58,9 +58,9 @@ def phi3(name, **options):
     return build("phi3", seed_text=name, **options)
 
 
-def phi3_longrope():
-    keys, tensors = longrope(16, original=24, context=256)
-    return phi3("phi3-longrope", keys=keys, rope_tensors=tensors)
+def phi3_longrope(original, context):
+    keys, tensors = longrope(16, original, context)
+    return phi3("phi3-longrope", shape=Shape(K=4, r=16, context=context), keys=keys, rope_tensors=tensors)
 
 
 def phi4_mini():
@@ -98,7 +98,8 @@ RECIPES = {
     "phi2-split": lambda: build("phi2", Shape(K=4, r=6, f=128), byte_level_bpe(pre="gpt-2", template=None), split_bias="qkvo"),
     "phi3": lambda: phi3("phi3"),
     "phi3-window": lambda: phi3("phi3-window", keys=[("attention.sliding_window", 9)]),
-    "phi3-longrope": phi3_longrope,
+    "phi3-longrope": lambda: phi3_longrope(24, 256),  # a test crosses 24
+    "phi3-longrope-short": lambda: phi3_longrope(512, 4096),
     "phi4-mini": phi4_mini,
     "qwen2": lambda: build("qwen2", Shape(), QWEN_BPE(), tied=True, split_bias="qkv", epsilon=1e-6, keys=[("rope.freq_base", 1e6)]),
     "qwen2-untied": lambda: build("qwen2", Shape(H=8, K=2, e=8), QWEN_BPE(), split_bias="qkv", keys=[("rope.freq_base", 1e6)]),
@@ -109,17 +110,17 @@ RECIPES = {
     "gemma2": lambda: gemma("gemma2", "gemma2", Shape(e=24, L=4), [*CAPS, ("attention.sliding_window", 6)]),
     "gemma2-defaults": lambda: gemma("gemma2", "gemma2-defaults", Shape(e=24)),
     "gemma2-27b": lambda: gemma("gemma2", "gemma2-27b", Shape(L=46, **NARROW_27B), [*CAPS, ("attention.sliding_window", 6)]),
-    "gemma3": lambda: gemma("gemma3", "gemma3", Shape(e=24, L=8), [("attention.sliding_window", 6), ("rope.freq_base", 1e6),
+    "gemma3": lambda: gemma("gemma3", "gemma3", Shape(e=24, L=7), [("attention.sliding_window", 6), ("rope.freq_base", 1e6),
                             ("rope.scaling.type", "linear"), ("rope.scaling.factor", 8.0)]),
     "gemma3-full": lambda: gemma("gemma3", "gemma3-full", Shape(e=24), [("rope.freq_base", 1e6), ("final_logit_softcapping", 6.0)]),
-    "gemma3-pattern": lambda: gemma("gemma3", "gemma3-pattern", Shape(e=24), tied=False, keys=[("rope.freq_base", 1e6),
+    "gemma3-pattern": lambda: gemma("gemma3", "gemma3-pattern", Shape(e=24, L=3), tied=False, keys=[("rope.freq_base", 1e6),
                                     ("attention.sliding_window", 6), ("attention.sliding_window_pattern", [False, True, False]),
                                     ("rope.freq_base_swa", 5000.0)]),
     "gemma3-period": lambda: gemma("gemma3", "gemma3-period", Shape(e=24, L=4), [("rope.freq_base", 1e6),
                                    ("attention.sliding_window", 6), ("attention.sliding_window_pattern", 2)]),
     "gemma3-27b": lambda: gemma("gemma3", "gemma3-27b", Shape(L=62, **NARROW_27B), [("attention.sliding_window", 6),
                                 ("rope.freq_base", 1e6), ("rope.scaling.type", "linear"), ("rope.scaling.factor", 8.0)]),
-    "smollm3": lambda: build("smollm3", Shape(L=6), byte_level_bpe(pre="smollm"), tied=True, keys=[("rope.freq_base", 5e6)]),
+    "smollm3": lambda: build("smollm3", Shape(L=5), byte_level_bpe(pre="smollm"), tied=True, keys=[("rope.freq_base", 5e6)]),
     "olmo2": lambda: build("olmo2", Shape(K=4), byte_level_bpe(pre="gpt-2"), epsilon=1e-6, keys=[("rope.freq_base", 500000.0)]),
     "olmo3": lambda: build("olmo2", Shape(L=5), byte_level_bpe(pre="gpt-2"), seed_text="olmo3", epsilon=1e-6,
                            keys=[("rope.freq_base", 500000.0), ("attention.sliding_window", 6), *YARN]),

@@ -64,7 +64,7 @@ class Shape:
     K: int = 2
     e: int = 16
     f: int = 96
-    L: int = 3
+    L: int = 2
     r: int = 0  # 0: e, and no key
     context: int = 256
 

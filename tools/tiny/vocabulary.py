@@ -50,9 +50,10 @@ def _merge(pieces, pair):
 
 def sentencepiece(size=352, template=TURNS, space_prefix=True):
     """Metadata of a tokenizer of kind "llama": unk, bos, eos, 256 bytes, control tokens, then scored pieces."""
-    control = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+    control = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>", "<|endoftext|>"]  # llama.cpp wants the last for "phi3"
     tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + control
-    types = [TokenType.UNKNOWN, TokenType.CONTROL, TokenType.CONTROL] + [TokenType.BYTE] * 256 + [TokenType.CONTROL] * 4
+    types = [TokenType.UNKNOWN, TokenType.CONTROL, TokenType.CONTROL] + [TokenType.BYTE] * 256
+    types += [TokenType.CONTROL] * len(control)
     scores = [0.0] * len(tokens)
     words = Counter(tuple(SPACE + word) for word in TEXT.split())
     letters = sorted({c for word in words for c in word})
