@@ -1,0 +1,179 @@
+/* The graph: values and nodes of ONNX operators, in the order in which they were added.
+ *
+ * Two dialects share it. Portable: standard and com.microsoft operators. Lowered: a few operators
+ * of domain "ondol", made by optimize/ alone. Element types are ONNX's; a weight may keep the codes
+ * of its file: then `encoding` says how its bytes are to be read and `element` what they decode to.
+ *
+ * Everything lives in the graph's arena. Names and initializer bytes are borrowed unless a call
+ * says that it copies. Thread class: one thread at a time while it is built, shared afterwards. */
+#ifndef GRAPH_GRAPH_H
+#define GRAPH_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "tensor/element.h"
+#include "tensor/encoding.h"
+
+#define GRAPH_NONE     UINT32_MAX
+#define GRAPH_MAX_RANK 8
+#define GRAPH_PLAIN    TENSOR_ENCODING_COUNT /* elements stored densely as ONNX has them */
+
+typedef uint32_t graph_value_id;
+typedef uint32_t graph_node_id;
+
+/* A dimension: a size >= 0, or a symbol: GRAPH_SYMBOL(i) < 0 stands for graph.symbols[i]. */
+typedef int64_t graph_dim;
+#define GRAPH_SYMBOL(i)         (-1 - (graph_dim)(i))
+#define GRAPH_SYMBOL_INDEX(dim) ((uint32_t)(-1 - (dim)))
+
+typedef struct graph_shape {
+    uint32_t rank;
+    graph_dim dims[GRAPH_MAX_RANK];
+} graph_shape;
+
+typedef enum graph_op {
+#define OP(symbol, domain, name, since, min_in, max_in, min_out, max_out, infer, attributes)       \
+    GRAPH_OP_##symbol,
+#include "graph/ops.def"
+#undef OP
+    GRAPH_OP_COUNT
+} graph_op;
+
+typedef enum graph_value_kind {
+    GRAPH_VALUE_INTERMEDIATE,
+    GRAPH_VALUE_INPUT,
+    GRAPH_VALUE_INITIALIZER
+} graph_value_kind;
+
+typedef struct graph_value {
+    const char *name;
+    graph_value_kind kind;
+    tensor_element element;
+    tensor_encoding encoding; /* of a weight's bytes; GRAPH_PLAIN for all else */
+    graph_shape shape;
+    const void *data; /* initializer: data_bytes bytes, borrowed or in the arena */
+    uint64_t data_bytes;
+    bool in_arena;          /* data is in this graph's arena */
+    graph_node_id producer; /* GRAPH_NONE for inputs and initializers */
+} graph_value;
+
+typedef enum graph_attribute_type {
+    GRAPH_ATTRIBUTE_INT,
+    GRAPH_ATTRIBUTE_FLOAT,
+    GRAPH_ATTRIBUTE_STRING,
+    GRAPH_ATTRIBUTE_INTS
+} graph_attribute_type;
+
+typedef struct graph_attribute {
+    const char *name;
+    graph_attribute_type type;
+    int64_t i;
+    double f;
+    const char *s;
+    const int64_t *ints;
+    uint32_t int_count;
+} graph_attribute;
+
+typedef struct graph_node {
+    graph_op op;
+    const char *name; /* where it comes from: "blk.3.attn" */
+    uint32_t input_count, output_count, attribute_count;
+    graph_value_id *inputs; /* GRAPH_NONE: an optional input that is absent */
+    graph_value_id *outputs;
+    graph_attribute *attributes;
+} graph_node;
+
+typedef struct graph {
+    const ondol_allocator *allocator;
+    base_arena arena;
+    const char *name;
+    graph_value *values;
+    graph_node *nodes;
+    const char **symbols;
+    graph_value_id *inputs, *outputs;
+    const char **output_names;
+    uint32_t value_count, node_count, symbol_count, input_count, output_count;
+    uint32_t value_capacity, node_capacity, symbol_capacity, input_capacity, output_capacity;
+} graph;
+
+/* max_bytes bounds the arena (0: no bound). Errors: MEMORY. */
+ondol_status graph_create(const ondol_allocator *a, const char *name, graph **out,
+                          ondol_error *err);
+void graph_destroy(graph *g);
+
+/* The symbol of that name, added when it is new. Errors: MEMORY. */
+ondol_status graph_symbol(graph *g, const char *name, graph_dim *out, ondol_error *err);
+
+/* Adds a graph input. name is copied. */
+ondol_status graph_add_input(graph *g, const char *name, tensor_element element, graph_shape shape,
+                             graph_value_id *out, ondol_error *err);
+
+/* Adds an initializer whose bytes are borrowed; data_bytes must be what shape and encoding need. */
+ondol_status graph_add_weight(graph *g, const char *name, tensor_encoding encoding,
+                              graph_shape shape, const void *data, uint64_t data_bytes,
+                              graph_value_id *out, ondol_error *err);
+
+/* Adds a small plain initializer, copied. */
+ondol_status graph_add_constant(graph *g, const char *name, tensor_element element,
+                                graph_shape shape, const void *data, graph_value_id *out,
+                                ondol_error *err);
+ondol_status graph_add_scalar_f32(graph *g, const char *name, float value, graph_value_id *out,
+                                  ondol_error *err);
+
+/* Adds a node after all others; its outputs are new values named after it, with no shape yet:
+ * call graph_infer_node once its attributes are set. inputs are copied. */
+ondol_status graph_add_node(graph *g, graph_op op, const char *name, const graph_value_id *inputs,
+                            uint32_t input_count, uint32_t output_count, graph_node_id *out,
+                            ondol_error *err);
+
+ondol_status graph_add_output(graph *g, const char *name, graph_value_id value, ondol_error *err);
+
+/* Attributes: set once each, by a name that the operator's row has. Errors: INTERNAL, MEMORY. */
+ondol_status graph_set_int(graph *g, graph_node_id n, const char *name, int64_t v,
+                           ondol_error *err);
+ondol_status graph_set_float(graph *g, graph_node_id n, const char *name, double v,
+                             ondol_error *err);
+ondol_status graph_set_string(graph *g, graph_node_id n, const char *name, const char *v,
+                              ondol_error *err);
+ondol_status graph_set_ints(graph *g, graph_node_id n, const char *name, const int64_t *v,
+                            uint32_t count, ondol_error *err);
+
+/* Attribute values, the row's default where the node has none. */
+int64_t graph_get_int(const graph *g, graph_node_id n, const char *name);
+double graph_get_float(const graph *g, graph_node_id n, const char *name);
+const char *graph_get_string(const graph *g, graph_node_id n, const char *name);
+const graph_attribute *graph_get_attribute(const graph *g, graph_node_id n, const char *name);
+
+/* Element types and shapes of the node's outputs, by its operator's rule. Errors: FORMAT with the
+ * node, the operator and the rule that does not hold. */
+ondol_status graph_infer_node(graph *g, graph_node_id n, ondol_error *err);
+
+/* Checks the whole graph: every value defined before use, arities, attribute names and types,
+ * shapes as inferred. Errors: FORMAT. */
+ondol_status graph_verify(const graph *g, ondol_error *err);
+
+/* Text for people, in the manner of onnx.parser: one node a line. */
+void graph_print(const graph *g, base_buffer *out);
+
+/* "float[rows, 576]" */
+void graph_print_type(const graph *g, const graph_value *v, base_buffer *out);
+
+static inline graph_value_id graph_output_of(const graph *g, graph_node_id n, uint32_t i) {
+    return g->nodes[n].outputs[i];
+}
+
+bool graph_shape_equal(const graph_shape *a, const graph_shape *b);
+
+/* Product of static dimensions into *out; false when one is a symbol or it does not fit. */
+bool graph_shape_elements(const graph_shape *s, uint64_t *out);
+
+graph_shape graph_shape_1(graph_dim a);
+graph_shape graph_shape_2(graph_dim a, graph_dim b);
+graph_shape graph_shape_3(graph_dim a, graph_dim b, graph_dim c);
+graph_shape graph_shape_4(graph_dim a, graph_dim b, graph_dim c, graph_dim d);
+
+#endif

@@ -1,0 +1,40 @@
+/* From a portable graph to the lowered one that plans are made of. */
+#ifndef OPTIMIZE_OPTIMIZE_H
+#define OPTIMIZE_OPTIMIZE_H
+
+#include "graph/graph.h"
+
+/* One attention layer of a recognised decoder, in the order of PagedAttention's `layer`. */
+typedef struct optimize_attention_layer {
+    uint32_t kv_heads, head_size;
+    uint32_t window; /* keys that a token sees, itself included; 0: all */
+} optimize_attention_layer;
+
+/* A recognised decoder. Inputs of `lowered`: ids, positions, regimes i32 [rows]. Outputs: "hidden"
+ * f32 [outputs, hidden] and "logits" f32 [logits, vocabulary]. Owned by optimize_decoder_destroy.
+ */
+typedef struct optimize_decoder {
+    const ondol_allocator *allocator;
+    graph *lowered;
+    optimize_attention_layer *layers;
+    uint32_t layer_count;
+    uint32_t hidden, vocabulary;
+    uint64_t regime_threshold; /* sequences longer than this take regime 1; 0: one regime */
+} optimize_decoder;
+
+/* Runs all passes. portable must outlive the result (weights are borrowed). Errors: UNSUPPORTED
+ * with the node that is no part of a decoder, MEMORY. */
+ondol_status optimize_decoder_create(const ondol_allocator *a, const graph *portable,
+                                     optimize_decoder **out, ondol_error *err);
+void optimize_decoder_destroy(optimize_decoder *d);
+
+/* The passes, one a file; each makes a new graph. */
+
+/* Portable decoder -> lowered, all outputs on all rows; fills all of *d but its allocator. */
+ondol_status optimize_lower_decoder(const graph *portable, optimize_decoder *d, ondol_error *err);
+/* Computes on the rows wanted back alone whatever no key or value depends on. */
+ondol_status optimize_select_rows(const graph *from, graph **out, ondol_error *err);
+/* MatMuls of the same input become one, with Columns behind it. */
+ondol_status optimize_fuse_projections(const graph *from, graph **out, ondol_error *err);
+
+#endif
