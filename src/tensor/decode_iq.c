@@ -76,7 +76,7 @@ void tensor_unpack_iq2_s(const uint8_t *block, int8_t *codes, float *scales, flo
         scales[g] = scale * (0.5f + (float)small) * 0.25f;
     }
     for (int v = 0; v < 32; v++) {
-        const unsigned high = block[66 + v / 4] >> (v % 4 * 2) & 3u;
+        const unsigned high = (unsigned)block[66 + v / 4] >> (v % 4 * 2) & 3u;
         unpack_vector_8(tensor_grid_iq2_s[block[2 + v] | high << 8], block[34 + v], codes + 8 * v);
     }
 }
@@ -106,7 +106,7 @@ void tensor_unpack_iq3_s(const uint8_t *block, int8_t *codes, float *scales, flo
         scales[g] = scale * (float)(1 + 2 * small);
     }
     for (int v = 0; v < 64; v++) {
-        const unsigned high = block[66 + v / 8] >> (v % 8) & 1u;
+        const unsigned high = (unsigned)block[66 + v / 8] >> (v % 8) & 1u;
         const unsigned signs = (unsigned)block[74 + v / 2] >> (v % 2 * 4);
         unpack_vector_4(tensor_grid_iq3_s[block[2 + v] | high << 8], signs, LEVELS_IQ3_S,
                         codes + 4 * v);

@@ -26,7 +26,6 @@ static const encoding_row ROWS[TENSOR_ENCODING_COUNT] = {
                                            .element = TENSOR_ELEMENT_##element_,                   \
                                            .block_elems = n,                                       \
                                            .block_bytes = bytes,                                   \
-                                           .can_encode = (encode_) != NULL,                        \
                                            .group_elems = group,                                   \
                                            .scale_elems = scale,                                   \
                                            .has_minimum = minimum,                                 \
@@ -66,6 +65,11 @@ static const encoding_row *row_of(tensor_encoding e) {
 const tensor_encoding_info *tensor_encoding_info_of(tensor_encoding e) {
     const encoding_row *row = row_of(e);
     return row ? &row->info : NULL;
+}
+
+bool tensor_encoding_can_encode(tensor_encoding e) {
+    const encoding_row *row = row_of(e);
+    return row && row->encode;
 }
 
 ondol_status tensor_encoding_from_ggml(uint32_t ggml_type, tensor_encoding *out, ondol_error *err) {

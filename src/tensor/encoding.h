@@ -41,7 +41,6 @@ typedef struct tensor_encoding_info {
     tensor_encoding_class encoding_class;
     tensor_element element; /* float and integer classes; UNDEFINED for quantised */
     uint32_t block_elems, block_bytes;
-    bool can_encode; /* tensor_encode knows it */
 
     /* Quantised only; 0 otherwise. */
     unsigned group_elems; /* 16 or 32: a group of tensor_unpack; divides scale_elems */
@@ -56,6 +55,9 @@ typedef struct tensor_encoding_info {
 
 /* NULL for a number that is no encoding. */
 const tensor_encoding_info *tensor_encoding_info_of(tensor_encoding e);
+
+/* True when tensor_encode knows it. */
+bool tensor_encoding_can_encode(tensor_encoding e);
 
 /* The encoding of a GGUF tensor type. Errors: UNSUPPORTED for a type that ggml has removed, naming
  * what replaced it; FORMAT for a number that is none. */
