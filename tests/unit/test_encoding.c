@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/reader.h"
+#include "tensor/codebooks.h"
 #include "tensor/encoding.h"
 #include "tensor/half.h"
 #include "unit.h"
@@ -448,6 +449,32 @@ static void test_byteswap_fields(void **state) {
     assert_memory_equal(block + 288, end, sizeof end);
 }
 
+/* The vectors of tests/data do not name each entry of the grids: their FNV-1a, from the bytes of
+ * gguf's grid_hex. */
+static void test_grids(void **state) {
+    (void)state;
+    const struct {
+        const uint16_t *grid;
+        size_t bytes;
+        uint64_t want;
+    } grids[] = {
+        {tensor_grid_iq1, sizeof tensor_grid_iq1, UINT64_C(0x03f1880817eeffa4)},
+        {tensor_grid_iq2_xxs, sizeof tensor_grid_iq2_xxs, UINT64_C(0x6fca17f5c451905d)},
+        {tensor_grid_iq2_xs, sizeof tensor_grid_iq2_xs, UINT64_C(0x29d6ac8e0e6b14e3)},
+        {tensor_grid_iq2_s, sizeof tensor_grid_iq2_s, UINT64_C(0x641f9aa3fbd98694)},
+        {tensor_grid_iq3_xxs, sizeof tensor_grid_iq3_xxs, UINT64_C(0xa3a695908a710942)},
+        {tensor_grid_iq3_s, sizeof tensor_grid_iq3_s, UINT64_C(0xde38cc0714d23202)},
+    };
+    for (size_t g = 0; g < sizeof grids / sizeof grids[0]; g++) {
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+        for (size_t i = 0; i < grids[g].bytes; i++) {
+            const unsigned byte = grids[g].grid[i / 2] >> (i % 2 * 8) & 255u;
+            hash = (hash ^ byte) * UINT64_C(0x100000001b3);
+        }
+        if (hash != grids[g].want) fail_msg("grid %zu", g);
+    }
+}
+
 static void test_elements(void **state) {
     (void)state;
     tensor_element e = TENSOR_ELEMENT_UNDEFINED;
@@ -487,7 +514,7 @@ int main(void) {
         cmocka_unit_test(test_table),          cmocka_unit_test(test_ggml_types),
         cmocka_unit_test(test_row_bytes),      cmocka_unit_test(test_encode_faults),
         cmocka_unit_test(test_any_bytes),      cmocka_unit_test(test_byteswap_fields),
-        cmocka_unit_test(test_elements),
+        cmocka_unit_test(test_grids),          cmocka_unit_test(test_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
