@@ -17,18 +17,20 @@ static inline float tensor_f32_from_bits(uint32_t bits) {
     return value;
 }
 
-/* Exact; a NaN keeps sign and payload and becomes quiet. */
+/* Exact; a NaN keeps sign and payload and becomes quiet. Masks, not branches, so that loops become
+ * vectors. */
 static inline float tensor_f16_to_f32(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
     const uint32_t rest = half & 0x7fffu;
-    if (rest >= 0x7c00u) {
-        const uint32_t quiet = rest > 0x7c00u ? 0x00400000u : 0;
-        return tensor_f32_from_bits(sign | 0x7f800000u | (rest & 0x3ffu) << 13 | quiet);
-    }
-    if (rest >= 0x0400u) return tensor_f32_from_bits(sign | ((rest << 13) + (112u << 23)));
-    /* Zero or subnormal: rest * 2^-24, a product of two exact numbers that is exact. */
-    const float magnitude = (float)rest * 0x1p-24f;
-    return tensor_f32_from_bits(sign | tensor_f32_bits(magnitude));
+    const uint32_t is_small = 0u - (uint32_t)(rest < 0x0400u);
+    const uint32_t is_special = 0u - (uint32_t)(rest >= 0x7c00u);
+    const uint32_t is_nan = 0u - (uint32_t)(rest > 0x7c00u);
+    /* The exponent's bias grows by 112; that of infinity and NaN must become the largest. */
+    const uint32_t normal = (rest << 13) + (112u << 23) + (is_special & (112u << 23));
+    /* Zero or subnormal: rest * 2^-24, an exact product. */
+    const uint32_t small = tensor_f32_bits((float)(int32_t)rest * 0x1p-24f);
+    const uint32_t magnitude = (small & is_small) | (normal & ~is_small);
+    return tensor_f32_from_bits(sign | magnitude | (is_nan & 0x00400000u));
 }
 
 /* Round to nearest even, past 65519.996 to infinity; a NaN keeps sign and becomes quiet. */

@@ -468,7 +468,7 @@ static void test_grids(void **state) {
     for (size_t g = 0; g < sizeof grids / sizeof grids[0]; g++) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
         for (size_t i = 0; i < grids[g].bytes; i++) {
-            const unsigned byte = grids[g].grid[i / 2] >> (i % 2 * 8) & 255u;
+            const unsigned byte = (unsigned)grids[g].grid[i / 2] >> (i % 2 * 8) & 255u;
             hash = (hash ^ byte) * UINT64_C(0x100000001b3);
         }
         if (hash != grids[g].want) fail_msg("grid %zu", g);
