@@ -169,7 +169,7 @@ static ondol_status open_split_set(gguf_file *file, const gguf_open_options *opt
     ondol_status status = ONDOL_OK;
     opened_part *parts = NULL;
     char *path = NULL;
-    uint64_t tensor_count = 0, promised = first->tensor_count;
+    uint64_t tensor_count = 0, promised = UINT64_MAX;
     TRY(check_split_path(file->parts[0].path, first, err));
     path = base_strndup(file->allocator, file->parts[0].path, strlen(file->parts[0].path));
     if (!path) TRY(base_no_memory(err, "path", strlen(file->parts[0].path)));
@@ -186,6 +186,7 @@ static ondol_status open_split_set(gguf_file *file, const gguf_open_options *opt
         if (!parts[i].path) TRY(open_part(file->allocator, path, options, parts + i, err));
         TRY(read_split_keys(&parts[i].header, &keys, err));
         TRY(check_part_of_set(parts + i, &keys, i, first->count, err));
+        if (i == 0) promised = keys.tensor_count;
         tensor_count += parts[i].header.tensor_count;
     }
     if (promised != UINT64_MAX && promised != tensor_count) {
