@@ -49,7 +49,7 @@ base_isa base_cpu_isa(void) {
 void base_cpu_model(char *out, unsigned out_bytes) {
     uint32_t words[12] = {0};
     char text[49] = {0};
-    if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
         for (unsigned i = 0; i < 3; i++)
             __get_cpuid(0x80000002u + i, words + 4 * i, words + 4 * i + 1, words + 4 * i + 2,
                         words + 4 * i + 3);
