@@ -1,4 +1,5 @@
 /* formats/gguf: what good files of every version and byte order give, split sets, the writer. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -436,75 +437,107 @@ static void write_part(const char *path, uint32_t number, uint32_t count, uint32
     write_file(path, b.data, b.n);
 }
 
+typedef struct split_set {
+    char folder[FOLDER_BYTES], paths[3][PATH_BYTES], other[PATH_BYTES];
+} split_set;
+
+static const char *const split_names[] = {"t0", "t1", "t2"};
+
+static void make_split_set(split_set *set) {
+    make_folder(set->folder);
+    snprintf(set->other, PATH_BYTES, "%s/other.gguf", set->folder);
+    for (uint32_t i = 0; i < 3; i++) {
+        snprintf(set->paths[i], PATH_BYTES, "%s/m-%05u-of-00003.gguf", set->folder, i + 1);
+        write_part(set->paths[i], i, 3, 3, split_names[i]);
+    }
+}
+
+static void remove_split_set(const split_set *set) {
+    for (int i = 0; i < 3; i++)
+        unlink(set->paths[i]);
+    unlink(set->other);
+    rmdir(set->folder);
+}
+
+static void check_split_tensors(gguf_file *file, const split_set *set) {
+    ondol_error err = {0};
+    for (uint32_t i = 0; i < 3; i++) {
+        const unsigned char *data = NULL;
+        float value = 0;
+        const gguf_tensor *t = gguf_find_tensor(file, split_names[i]);
+        assert_ptr_equal(t, gguf_tensor_at(file, i));
+        assert_int_equal(t->part, i);
+        assert_string_equal(gguf_part_at(file, i)->path, set->paths[i]);
+        ASSERT_OK(gguf_tensor_data(file, t, &data, &err));
+        tensor_decode(t->encoding, data, 1, &value);
+        assert_true(value == (float)i + 0.5f);
+    }
+}
+
 static void split_sets_open_from_any_part(void **state) {
     (void)state;
     ondol_allocator heap = base_default_allocator();
     ondol_error err = {0};
-    char folder[FOLDER_BYTES], paths[3][PATH_BYTES], other[PATH_BYTES];
-    static const char *const names[] = {"t0", "t1", "t2"};
-    make_folder(folder);
-    snprintf(other, sizeof other, "%s/other.gguf", folder);
-    for (uint32_t i = 0; i < 3; i++) {
-        snprintf(paths[i], PATH_BYTES, "%s/m-%05u-of-00003.gguf", folder, i + 1);
-        write_part(paths[i], i, 3, 3, names[i]);
-    }
+    split_set set;
     gguf_file *file = NULL;
+    make_split_set(&set);
     for (uint32_t from = 0; from < 3; from++) {
-        ASSERT_OK(gguf_file_open(&heap, paths[from], NULL, &file, &err));
+        uint32_t number = 9;
+        ASSERT_OK(gguf_file_open(&heap, set.paths[from], NULL, &file, &err));
         assert_int_equal(gguf_part_count(file), 3);
         assert_int_equal(gguf_tensor_count(file), 3);
-        uint32_t number = 9;
         ASSERT_OK(gguf_get_u32(file, "number", &number, &err));
         assert_int_equal(number, 0);
-        for (uint32_t i = 0; i < 3; i++) {
-            const unsigned char *data = NULL;
-            float value = 0;
-            const gguf_tensor *t = gguf_find_tensor(file, names[i]);
-            assert_ptr_equal(t, gguf_tensor_at(file, i));
-            assert_int_equal(t->part, i);
-            assert_string_equal(gguf_part_at(file, i)->path, paths[i]);
-            ASSERT_OK(gguf_tensor_data(file, t, &data, &err));
-            tensor_decode(t->encoding, data, 1, &value);
-            assert_true(value == (float)i + 0.5f);
-        }
+        check_split_tensors(file, &set);
         gguf_file_close(file);
     }
-    /* Each allocation fails in turn. */
-    for (size_t n = 0;; n++) {
+    for (size_t n = 0;; n++) { /* each allocation fails in turn */
         fail_alloc memory;
         fail_alloc_init(&memory, n);
-        ondol_status status = gguf_file_open(&memory.api, paths[2], NULL, &file, &err);
+        ondol_status status = gguf_file_open(&memory.api, set.paths[2], NULL, &file, &err);
         gguf_file_close(file);
         fail_alloc_check_empty(&memory);
         if (!memory.failed) break;
         assert_int_equal(status, ONDOL_E_MEMORY);
+        assert_true(n < 200);
     }
-    write_part(paths[0], 0, 3, 4, "t0");
-    ASSERT_STATUS(gguf_file_open(&heap, paths[1], NULL, &file, &err), ONDOL_E_FORMAT);
+    write_part(set.other, 0, 1, 1, "t0"); /* a set of one needs no such name */
+    ASSERT_OK(gguf_file_open(&heap, set.other, NULL, &file, &err));
+    gguf_file_close(file);
+    remove_split_set(&set);
+}
+
+static void split_sets_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    ondol_allocator heap = base_default_allocator();
+    ondol_error err = {0};
+    split_set set;
+    gguf_file *file = NULL;
+    make_split_set(&set);
+    write_part(set.paths[0], 0, 3, 4, "t0");
+    ASSERT_STATUS(gguf_file_open(&heap, set.paths[1], NULL, &file, &err), ONDOL_E_FORMAT);
     ASSERT_CONTAINS(err.text, "'split.tensors.count' is 4, but the 3 parts have 3 tensors");
-    write_part(paths[0], 0, 3, 3, "t0");
-    write_part(paths[1], 2, 3, 3, "t1");
-    ASSERT_STATUS(gguf_file_open(&heap, paths[0], NULL, &file, &err), ONDOL_E_FORMAT);
+    write_part(set.paths[0], 0, 3, 3, "t0");
+    write_part(set.paths[1], 2, 3, 3, "t1");
+    ASSERT_STATUS(gguf_file_open(&heap, set.paths[0], NULL, &file, &err), ONDOL_E_FORMAT);
     ASSERT_CONTAINS(err.text, "its keys say part 3 of 3, expected part 2 of 3");
-    write_part(paths[1], 1, 3, 3, "t0");
-    ASSERT_STATUS(gguf_file_open(&heap, paths[0], NULL, &file, &err), ONDOL_E_FORMAT);
+    write_part(set.paths[1], 1, 3, 3, "t0");
+    ASSERT_STATUS(gguf_file_open(&heap, set.paths[0], NULL, &file, &err), ONDOL_E_FORMAT);
     ASSERT_CONTAINS(err.text, "tensor 't0': there are two of that name");
-    unlink(paths[1]);
-    ASSERT_STATUS(gguf_file_open(&heap, paths[2], NULL, &file, &err), ONDOL_E_NOT_FOUND);
+    write_file(set.paths[1], "GGUF\3", 5);
+    ASSERT_STATUS(gguf_file_open(&heap, set.paths[0], NULL, &file, &err), ONDOL_E_FORMAT);
+    ASSERT_CONTAINS(err.text, "m-00002-of-00003.gguf': version at byte 4 needs 4 bytes");
+    unlink(set.paths[1]);
+    ASSERT_STATUS(gguf_file_open(&heap, set.paths[2], NULL, &file, &err), ONDOL_E_NOT_FOUND);
     ASSERT_CONTAINS(err.text, "part 2 of 3 of the model is missing: there is no");
     ASSERT_CONTAINS(err.text, "m-00002-of-00003.gguf'");
-    assert_int_equal(rename(paths[0], other), 0);
-    ASSERT_STATUS(gguf_file_open(&heap, other, NULL, &file, &err), ONDOL_E_FORMAT);
+    assert_int_equal(rename(set.paths[0], set.other), 0);
+    ASSERT_STATUS(gguf_file_open(&heap, set.other, NULL, &file, &err), ONDOL_E_FORMAT);
     ASSERT_CONTAINS(err.text, "expected to end in '-00001-of-00003.gguf'");
-    write_part(other, 3, 3, 3, "t0");
-    ASSERT_STATUS(gguf_file_open(&heap, other, NULL, &file, &err), ONDOL_E_FORMAT);
+    write_part(set.other, 3, 3, 3, "t0");
+    ASSERT_STATUS(gguf_file_open(&heap, set.other, NULL, &file, &err), ONDOL_E_FORMAT);
     ASSERT_CONTAINS(err.text, "'split.no' is 3, expected below split.count 3");
-    write_part(other, 0, 1, 1, "t0"); /* a set of one needs no such name */
-    ASSERT_OK(gguf_file_open(&heap, other, NULL, &file, &err));
-    gguf_file_close(file);
-    unlink(other);
-    unlink(paths[2]);
-    rmdir(folder);
+    remove_split_set(&set);
 }
 
 static void writer_streams_into_a_file(void **state) {
@@ -574,6 +607,42 @@ static void big_file_opens_at_once(void **state) {
     assert_true(base_memory_peak_bytes() - peak_before < 5000000);
     unlink(path);
     rmdir(folder);
+}
+
+/* Every vocabulary of the llama.cpp archive opens and says its tokens. */
+static void real_vocabularies_open(void **state) {
+    (void)state;
+    ondol_allocator heap = base_default_allocator();
+    const char *archive = getenv("ONDOL_TEST_ARCHIVE");
+    char folder[PATH_BYTES * 2];
+    struct dirent **entries = NULL;
+    snprintf(folder, sizeof folder, "%s/models", archive ? archive : "");
+    const int n = archive ? scandir(folder, &entries, NULL, alphasort) : -1;
+    size_t opened = 0;
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name, *end = strrchr(name, '.');
+        char path[PATH_BYTES * 4];
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        if (strncmp(name, "ggml-vocab-", 11) == 0 && end && strcmp(end, ".gguf") == 0) {
+            gguf_file *file = NULL;
+            ondol_error err = {0};
+            const gguf_value *tokens = NULL;
+            ASSERT_OK(gguf_file_open(&heap, path, NULL, &file, &err));
+            ASSERT_OK(
+                gguf_get_array(file, "tokenizer.ggml.tokens", GGUF_TYPE_STRING, &tokens, &err));
+            assert_true(tokens->count > 1000);
+            assert_true(gguf_array_string(tokens, tokens->count - 1).size_bytes > 0);
+            gguf_touch_file(file);
+            gguf_file_close(file);
+            opened++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    if (opened == 0) {
+        print_message("real_vocabularies_open: set ONDOL_TEST_ARCHIVE to the llama.cpp folder\n");
+        skip();
+    }
 }
 
 /* ---- memory ---- */
@@ -650,8 +719,10 @@ int main(void) {
         cmocka_unit_test(writer_refuses_what_no_reader_would_take),
         cmocka_unit_test(file_is_mapped_or_read),
         cmocka_unit_test(split_sets_open_from_any_part),
+        cmocka_unit_test(split_sets_that_do_not_fit_are_refused),
         cmocka_unit_test(writer_streams_into_a_file),
         cmocka_unit_test(big_file_opens_at_once),
+        cmocka_unit_test(real_vocabularies_open),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(each_allocation_of_the_writer_may_fail),
     };

@@ -3,17 +3,14 @@
 #include "formats/gguf/gguf_file.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/file.h"
 #include "base/thread.h"
 #include "formats/gguf/gguf_header.h"
+#include "formats/gguf/gguf_split.h"
 #include "formats/sniff.h"
-
-#define SPLIT_SUFFIX_BYTES 20    /* "-00001-of-00003.gguf" */
-#define SPLIT_COUNT_MAX    99999 /* what the names can count */
 
 typedef struct opened_part {
     base_file file; /* zero when opened from memory */
@@ -77,84 +74,7 @@ static void close_part(const ondol_allocator *allocator, opened_part *part) {
     *part = (opened_part){0};
 }
 
-/* ---- split sets ---- */
-
-typedef struct split_keys {
-    uint32_t number, count; /* number from 0; count 0: no part of a set */
-    uint64_t tensor_count;  /* of the set, UINT64_MAX when not said */
-} split_keys;
-
-static ondol_status split_integer(const gguf_header *header, const char *key, uint64_t limit,
-                                  uint64_t *out, ondol_error *err) {
-    const gguf_value *value = gguf_header_find(header, key);
-    if (!value) return ONDOL_OK;
-    uint64_t number = 0;
-    if (!gguf_value_u64(value, &number) || number > limit) {
-        char expected[64];
-        snprintf(expected, sizeof expected, "an integer from 0 to %" PRIu64, limit);
-        return gguf_value_mismatch(key, value, expected, err);
-    }
-    *out = number;
-    return ONDOL_OK;
-}
-
-static ondol_status read_split_keys(const gguf_header *header, split_keys *out, ondol_error *err) {
-    ondol_status status = ONDOL_OK;
-    uint64_t number = 0, count = 0;
-    *out = (split_keys){.tensor_count = UINT64_MAX};
-    TRY(split_integer(header, "split.count", SPLIT_COUNT_MAX, &count, err));
-    TRY(split_integer(header, "split.no", SPLIT_COUNT_MAX, &number, err));
-    TRY(split_integer(header, "split.tensors.count", UINT32_MAX, &out->tensor_count, err));
-    if (count > 1 && number >= count) {
-        return base_fail(err, ONDOL_E_FORMAT,
-                         "key 'split.no' is %" PRIu64 ", expected below split.count %" PRIu64,
-                         number, count);
-    }
-    out->number = (uint32_t)number;
-    out->count = (uint32_t)count;
-done:
-    return status;
-}
-
-/* Writes the end of a part's name over the last SPLIT_SUFFIX_BYTES of path (and a 0). */
-static void put_split_suffix(char *end, uint32_t number, uint32_t count) {
-    /* Both are at most 99999, so that the suffix has always the same length. */
-    char suffix[SPLIT_SUFFIX_BYTES + 16];
-    snprintf(suffix, sizeof suffix, "-%05" PRIu32 "-of-%05" PRIu32 ".gguf", number + 1, count);
-    memcpy(end, suffix, SPLIT_SUFFIX_BYTES);
-}
-
-/* FORMAT when the path does not end as that of part `keys->number` must. */
-static ondol_status check_split_path(const char *path, const split_keys *keys, ondol_error *err) {
-    char suffix[SPLIT_SUFFIX_BYTES + 1] = {0};
-    put_split_suffix(suffix, keys->number, keys->count);
-    size_t n = strlen(path);
-    if (n >= SPLIT_SUFFIX_BYTES && strcmp(path + n - SPLIT_SUFFIX_BYTES, suffix) == 0) {
-        return ONDOL_OK;
-    }
-    return base_fail(err, ONDOL_E_FORMAT,
-                     "'%s' says that it is part %" PRIu32 " of %" PRIu32
-                     ", so its name is expected to end in '%s'; without it the others cannot be "
-                     "found",
-                     path, keys->number + 1, keys->count, suffix);
-}
-
-/* Before anything is taken for them: a short file may claim 99999 parts. */
-static ondol_status check_parts_exist(char *path, uint32_t count, ondol_error *err) {
-    char *end = path + strlen(path) - SPLIT_SUFFIX_BYTES;
-    for (uint32_t i = 0; i < count; i++) {
-        put_split_suffix(end, i, count);
-        if (base_path_kind_of(path) == BASE_PATH_MISSING) {
-            return base_fail(err, ONDOL_E_NOT_FOUND,
-                             "part %" PRIu32 " of %" PRIu32
-                             " of the model is missing: there is no '%s'",
-                             i + 1, count, path);
-        }
-    }
-    return ONDOL_OK;
-}
-
-static ondol_status check_part_of_set(const opened_part *part, const split_keys *keys,
+static ondol_status check_part_of_set(const opened_part *part, const gguf_split_keys *keys,
                                       uint32_t number, uint32_t count, ondol_error *err) {
     if (keys->number == number && keys->count == count) return ONDOL_OK;
     return base_fail(err, ONDOL_E_FORMAT,
@@ -165,15 +85,15 @@ static ondol_status check_part_of_set(const opened_part *part, const split_keys 
 
 /* parts[0] is any part of a set; afterwards parts are all of them, in order. */
 static ondol_status open_split_set(gguf_file *file, const gguf_open_options *options,
-                                   const split_keys *first, ondol_error *err) {
+                                   const gguf_split_keys *first, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     opened_part *parts = NULL;
     char *path = NULL;
     uint64_t tensor_count = 0, promised = UINT64_MAX;
-    TRY(check_split_path(file->parts[0].path, first, err));
+    TRY(gguf_split_check_path(file->parts[0].path, first, err));
     path = base_strndup(file->allocator, file->parts[0].path, strlen(file->parts[0].path));
     if (!path) TRY(base_no_memory(err, "path", strlen(file->parts[0].path)));
-    TRY(check_parts_exist(path, first->count, err));
+    TRY(gguf_split_check_exist(path, first->count, err));
     parts = base_calloc(file->allocator, first->count, sizeof *parts);
     if (!parts) TRY(base_no_memory(err, "split set", first->count * sizeof *parts));
     parts[first->number] = file->parts[0];
@@ -181,10 +101,10 @@ static ondol_status open_split_set(gguf_file *file, const gguf_open_options *opt
     file->parts = parts;
     file->part_count = first->count;
     for (uint32_t i = 0; i < first->count; i++) {
-        split_keys keys = {0};
-        put_split_suffix(path + strlen(path) - SPLIT_SUFFIX_BYTES, i, first->count);
+        gguf_split_keys keys = {0};
+        gguf_split_put_suffix(path + strlen(path) - GGUF_SPLIT_SUFFIX_BYTES, i, first->count);
         if (!parts[i].path) TRY(open_part(file->allocator, path, options, parts + i, err));
-        TRY(read_split_keys(&parts[i].header, &keys, err));
+        TRY(gguf_split_read(&parts[i].header, &keys, err));
         TRY(check_part_of_set(parts + i, &keys, i, first->count, err));
         if (i == 0) promised = keys.tensor_count;
         tensor_count += parts[i].header.tensor_count;
@@ -284,13 +204,13 @@ ondol_status gguf_file_open(const ondol_allocator *allocator, const char *path,
                             const gguf_open_options *options, gguf_file **out, ondol_error *err) {
     static const gguf_open_options defaults = {0};
     ondol_status status = ONDOL_OK;
-    split_keys keys = {0};
+    gguf_split_keys keys = {0};
     *out = NULL;
     if (!options) options = &defaults;
     gguf_file *file = create_file(allocator);
     if (!file) return base_no_memory(err, "GGUF file", sizeof *file);
     TRY(open_part(allocator, path, options, file->parts, err));
-    status = read_split_keys(&file->parts[0].header, &keys, err);
+    status = gguf_split_read(&file->parts[0].header, &keys, err);
     if (status != ONDOL_OK) TRY(base_prefix(err, status, "'%s'", path));
     if (keys.count > 1) TRY(open_split_set(file, options, &keys, err));
     status = finish_open(file, err);
@@ -307,12 +227,12 @@ ondol_status gguf_file_open_memory(const ondol_allocator *allocator, const void 
                                    gguf_file **out, ondol_error *err) {
     static const gguf_open_options defaults = {0};
     ondol_status status = ONDOL_OK;
-    split_keys keys = {0};
+    gguf_split_keys keys = {0};
     *out = NULL;
     gguf_file *file = create_file(allocator);
     if (!file) return base_no_memory(err, "GGUF file", sizeof *file);
     TRY(parse_part(allocator, bytes, size_bytes, options ? options : &defaults, file->parts, err));
-    TRY(read_split_keys(&file->parts[0].header, &keys, err));
+    TRY(gguf_split_read(&file->parts[0].header, &keys, err));
     if (keys.count > 1) {
         TRY(base_fail(err, ONDOL_E_UNSUPPORTED,
                       "this is part %" PRIu32 " of %" PRIu32
