@@ -118,6 +118,19 @@ done:
     return status;
 }
 
+/* Vocabularies have half a million strings: those of less than 256 bytes, well before the end of
+ * the file and of the limit, need no more than this. False, with nothing read, for any other. */
+static bool skip_short_string(gguf_walk *walk, gguf_string *out) {
+    base_reader *r = &walk->reader;
+    const unsigned char *p = r->data + r->offset;
+    if (walk->short_counts || r->big_endian || base_reader_left(r) < 8 + 255) return false;
+    if (r->offset + 8 + 255 > walk->limit_bytes) return false;
+    if (p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]) return false;
+    *out = (gguf_string){(const char *)p + 8, p[0]};
+    r->offset += 8 + (uint64_t)p[0];
+    return true;
+}
+
 static ondol_status walk_strings(gguf_walk *walk, gguf_value *array, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     uint64_t least = 0;
@@ -128,7 +141,9 @@ static ondol_status walk_strings(gguf_walk *walk, gguf_value *array, ondol_error
     array->index.string_offsets = offsets;
     for (uint64_t i = 0; i < array->count; i++) {
         gguf_string text = {0};
-        TRY(gguf_walk_string(walk, "string of an array", &text, err));
+        if (!skip_short_string(walk, &text)) {
+            TRY(gguf_walk_string(walk, "string of an array", &text, err));
+        }
         if (offsets) offsets[i] = (uint64_t)((const unsigned char *)text.text - array->data);
     }
     walk->offset_count += (size_t)array->count;
