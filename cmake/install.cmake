@@ -1,0 +1,36 @@
+# Headers, libraries, pkg-config and CMake package files, program, manual page, completions.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(LIBRARIES ondol_objects)
+if(ONDOL_SHARED)
+  list(APPEND LIBRARIES ondol_shared)
+endif()
+install(TARGETS ${LIBRARIES} EXPORT OndolTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/ondol/ondol.h include/ondol/ondol_status.h include/ondol/ondol_experimental.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ondol)
+
+set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/Ondol)
+install(EXPORT OndolTargets NAMESPACE Ondol:: DESTINATION ${PACKAGE_FOLDER})
+configure_package_config_file(cmake/OndolConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/OndolConfig.cmake
+  INSTALL_DESTINATION ${PACKAGE_FOLDER})
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/OndolConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+configure_file(cmake/ondol.pc.in ondol.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/OndolConfig.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/OndolConfigVersion.cmake DESTINATION ${PACKAGE_FOLDER})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ondol.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(TARGETS ondol DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES apps/ondol/ondol.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(NOT CMAKE_CROSSCOMPILING)
+  set(COMPLETIONS ${CMAKE_BINARY_DIR}/completions)
+  install(FILES ${COMPLETIONS}/ondol.bash RENAME ondol
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${COMPLETIONS}/ondol.zsh RENAME _ondol
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${COMPLETIONS}/ondol.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
