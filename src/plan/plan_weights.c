@@ -1,0 +1,118 @@
+/* Placement, and weights made ready. In: a lowered graph and devices in order of preference. Out:
+ * a device for each node, and for each weight what that device computes with. */
+#include <inttypes.h>
+
+#include "graph/ops.h"
+#include "plan/plan.h"
+
+ondol_status plan_place(plan_device *const *devices, uint32_t device_count, const graph *g,
+                        graph_node_id n, uint32_t *device, plan_choice *choice, base_buffer *why,
+                        ondol_error *err) {
+    for (uint32_t i = 0; i < device_count; i++) {
+        if (why) base_buffer_append_format(why, "  %s: ", devices[i]->ops->name);
+        if (devices[i]->ops->accept(devices[i], g, n, choice, why)) {
+            if (why) base_buffer_append_format(why, "%s\n", choice->kernel);
+            *device = i;
+            return ONDOL_OK;
+        }
+        if (why) base_buffer_append_text(why, " declined\n");
+    }
+    return base_fail(err, ONDOL_E_UNSUPPORTED, "no device computes node '%s' (%s)",
+                     g->nodes[n].name, graph_op_info_of(g->nodes[n].op)->name);
+}
+
+/* Inputs of the node that are looked up or multiplied with, in the way that only devices know. */
+static bool is_weight_input(const graph_node *n, uint32_t i) {
+    if (n->op == GRAPH_OP_O_MATMUL) return i % 2 == 1;
+    return n->op == GRAPH_OP_O_EMBED && i == 1;
+}
+
+typedef struct maker {
+    plan_weights *w;
+    plan_progress progress;
+    void *user;
+    uint64_t done, total;
+} maker;
+
+static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool matrix,
+                             ondol_error *err) {
+    plan_weights *w = m->w;
+    const graph_value *value = w->source->values + v;
+    if (w->items[v]) return ONDOL_OK;
+    plan_device *d = w->devices[device];
+    ondol_status status = d->ops->weight_create(d, value, matrix, w->items + v, err);
+    if (status != ONDOL_OK) return base_prefix(err, status, "tensor '%s'", value->name);
+    w->item_devices[v] = device;
+    w->memory_bytes += w->items[v]->memory_bytes;
+    m->done += value->data_bytes;
+    if (m->progress && m->progress(m->user, m->done, m->total)) {
+        return base_fail(err, ONDOL_E_CANCELLED,
+                         "opening was stopped at %" PRIu64 " of %" PRIu64 " bytes", m->done,
+                         m->total);
+    }
+    return ONDOL_OK;
+}
+
+/* Matrices first: a table that is multiplied with too (tied embeddings) then exists once. */
+static ondol_status make_all(maker *m, graph_op op, ondol_error *err) {
+    const graph *g = m->w->source;
+    for (graph_node_id n = 0; n < g->node_count; n++) {
+        if (g->nodes[n].op != op) continue;
+        uint32_t device = 0;
+        plan_choice choice;
+        ondol_status status =
+            plan_place(m->w->devices, m->w->device_count, g, n, &device, &choice, NULL, err);
+        for (uint32_t i = 0; i < g->nodes[n].input_count && status == ONDOL_OK; i++) {
+            if (!is_weight_input(g->nodes + n, i)) continue;
+            status = make_one(m, g->nodes[n].inputs[i], device, op == GRAPH_OP_O_MATMUL, err);
+        }
+        if (status != ONDOL_OK) return status;
+    }
+    return ONDOL_OK;
+}
+
+static uint64_t bytes_of_weights(const graph *g) {
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < g->value_count; i++) {
+        const graph_value *v = g->values + i;
+        if (v->kind == GRAPH_VALUE_INITIALIZER && v->shape.rank == 2) total += v->data_bytes;
+    }
+    return total;
+}
+
+ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
+                                 plan_device *const *devices, uint32_t device_count,
+                                 plan_progress progress, void *user, plan_weights **out,
+                                 ondol_error *err) {
+    plan_weights *w = base_calloc(a, 1, sizeof *w);
+    if (!w) return base_no_memory(err, "weights", sizeof *w);
+    *w = (plan_weights){.allocator = a, .source = g, .devices = devices};
+    w->device_count = device_count;
+    w->items = base_calloc(a, g->value_count, sizeof *w->items);
+    w->item_devices = base_calloc(a, g->value_count, sizeof *w->item_devices);
+    maker m = {.w = w, .progress = progress, .user = user, .total = bytes_of_weights(g)};
+    ondol_status status = ONDOL_OK;
+    if (!w->items || !w->item_devices) {
+        status = base_no_memory(err, "weights", g->value_count * sizeof *w->items);
+    }
+    if (status == ONDOL_OK) status = make_all(&m, GRAPH_OP_O_MATMUL, err);
+    if (status == ONDOL_OK) status = make_all(&m, GRAPH_OP_O_EMBED, err);
+    if (status != ONDOL_OK) {
+        plan_weights_destroy(w);
+        return status;
+    }
+    *out = w;
+    return ONDOL_OK;
+}
+
+void plan_weights_destroy(plan_weights *w) {
+    if (!w) return;
+    for (uint32_t i = 0; w->items && i < w->source->value_count; i++) {
+        if (!w->items[i]) continue;
+        plan_device *d = w->devices[w->item_devices[i]];
+        d->ops->weight_destroy(d, w->items[i]);
+    }
+    base_free(w->allocator, w->items);
+    base_free(w->allocator, w->item_devices);
+    base_free(w->allocator, w);
+}
