@@ -35,6 +35,7 @@ typedef struct plan_buffer {
 typedef struct plan_weight {
     uint64_t memory_bytes; /* beside the file */
     const char *layout;    /* name for people */
+    bool borrows;          /* computes with the file's own bytes, which must stay */
 } plan_weight;
 
 /* Keys and values of one layer within the pages of its group. */

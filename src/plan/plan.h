@@ -105,8 +105,9 @@ typedef struct plan_weights {
     uint64_t memory_bytes;
 } plan_weights;
 
-/* Nonzero stops. */
-typedef int (*plan_progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
+/* Weight v is ready; `borrowed`: its bytes are still needed. Nonzero stops. */
+typedef int (*plan_progress)(void *user, const graph_value *v, bool borrowed, uint64_t done_bytes,
+                             uint64_t total_bytes);
 
 /* What a decoder's cache looks like: groups of layers by window. */
 typedef struct plan_kv {
