@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Compares Ondol's tokenizers with llama.cpp's, on nasty and random texts, for each vocabulary given.
+
+  compare_tokenizers.py TOKENIZER_DUMP FILE.gguf... [--texts 400] [--seed 1] [--show 3]
+
+TOKENIZER_DUMP is the program of that name from a build folder (tests/vectors/). Needs llama-cpp-python. Every text is
+tokenized four ways: with and without special tokens around it, with and without special tokens parsed in it. Prints for each
+vocabulary how many texts differ, and the shortest of those. Exit status 1 when some do.
+
+A text whose bytes are no UTF-8 is left out: the two engines replace such bytes differently by intent.
+"""
+
+import argparse
+import ctypes
+import random
+import struct
+import subprocess
+import sys
+
+import llama_cpp
+
+NASTY = [
+    "", " ", "  ", "   ", "\n", "\n\n", " \n", "\t", "\r\n", "\r", "\n \n\n \n\n\n", " \t\n\v\f\r ", "\u00a0", "\u3000", "\u2028",
+    "\u0085", "\u180e", "\ufeff", "\u200b", "\u200d", "\x00", "a\x00b", "\x7f", "\x1b[0m", "'", "''", "'s", "'S", "'ſ", "'LL", "'ll've",
+    "don't", "I'M", "we'Ve", "1", "12", "123", "1234", "12345678901", "1,234.56", "½²Ⅷ৪", "१२३४", "①②③", "a1b2c3", "3.14e-10",
+    "Hello world", " Hello  world  ", "HELLO", "hElLo", "iPhone", "CamelCaseWord", "snake_case", "ǅ", "ΑΒΓ", "straße", "İstanbul", "ﬁ",
+    "é", "e\u0301", "n\u0303o", "a\u0300\u0301\u0302", "Việt Nam", "ក្រុម", "你好，世界。", "日本語のテキスト", "カタカナｶﾅ", "한국어 텍스트", "ㄱㄴ",
+    "नमस्ते", "العربية ١٢٣", "עברית", "ไทย", "ລາວ", "မြန်မာ", "தமிழ்", "ქართული", "🚀", "👩‍👩‍👧‍👦", "🇩🇪🇫🇷", "👍🏽", "✅❌", "\U000e0041",
+    "\U0010ffff", "\ue000", "\ufffd", "▁", "▁▁", " ▁ ", "a▁b", "Ġ", "Ċ", "Ġa", "##", "##ing", "[UNK]", "[CLS]", "[MASK] x", "x <mask> y",
+    "<s>", "</s>", "<unk>", "<pad>", " <s> ", "<s>\n", "<|endoftext|>", "<|im_start|>user\nhi<|im_end|>\n", "<|user|>\nHi<|end|>\n",
+    "<|user|>\u00a0x", "<|end|>  \t\n a", "a <|end|> b", "<|eot_id|>", "<|begin_of_text|>", "<bos>", "<start_of_turn>", "<0x0A>", "<0x41>",
+    "a<0x41>b", "<|", "|>", "<|end", "<<|end|>>", "https://example.com/a?b=c&d=%20#e", "user@host", "C:\\path", "for (int i=0;i<n;++i) {\n\t\tx+=i;\n}\n",
+    "def f(x):\n    return x\n", "{\"a\": [1, 2.5, null]}", "====", "----------------", "!!!???", "...", "…", "—–-", "“quoted” ‘text’",
+    "$100 €50 £3", "a+b=c", "x^2", "~`@#%&*", "(.)", " .", " ,", "\\n", "a/b/c", "//\n//\n", "/\n", "a\n", "a \n", "a\n\n b", "a  \n  b",
+    " a", "  a", "    a", "\ta", "\n a", "a ", "a  ", "a\t\t\tb", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    " " * 70, "\n" * 20, "=" * 100, "ab" * 60, "1" * 50, "é" * 40, "🚀" * 9, "你" * 30, "\u0301" * 5, "a" * 150,
+]
+
+RANGES = [(0x20, 0x7e)] * 6 + [(0x09, 0x0d), (0x80, 0x24f), (0x250, 0x3ff), (0x300, 0x36f), (0x400, 0x52f), (0x590, 0x6ff),
+          (0x900, 0xdff), (0xe00, 0xeff), (0x1000, 0x10ff), (0x1780, 0x17ff), (0x1e00, 0x1fff), (0x2000, 0x206f), (0x20a0, 0x2bff),
+          (0x2c00, 0x2dff), (0x3000, 0x30ff), (0x4e00, 0x9fff), (0xa640, 0xa7ff), (0xac00, 0xd7a3), (0xf900, 0xfaff), (0xfe00, 0xffef),
+          (0x10000, 0x1ffff), (0x20000, 0x2a6df), (0xe0000, 0xe01ef)]
+
+
+def random_character(rng):
+    low, high = rng.choice(RANGES)
+    return chr(rng.randint(low, high))
+
+
+def random_texts(rng, n, pieces):
+    """Characters of all scripts, mixtures of the nasty ones, and the vocabulary's own pieces glued together."""
+    texts = []
+    for i in range(n):
+        kind = i % 4
+        if kind == 0:
+            texts.append("".join(random_character(rng) for _ in range(rng.randint(1, 40))))
+        elif kind == 1:
+            texts.append("".join(rng.choice(NASTY) + rng.choice(["", " ", "\n"]) for _ in range(rng.randint(2, 6))))
+        elif kind == 2:
+            texts.append("".join(rng.choice(pieces) for _ in range(rng.randint(1, 20))))
+        else:
+            letters = rng.choice(["ab ", "a1 ", " \n\ta", "aA'", "Aa1.", "é e\u0301", "你a ", "01", "- =", "<|>s/ "])
+            texts.append("".join(rng.choice(letters) for _ in range(rng.randint(1, 60))))
+    return texts
+
+
+class Llama:
+    """llama.cpp's tokenizer of a file."""
+
+    def __init__(self, path):
+        params = llama_cpp.llama_model_default_params()
+        params.vocab_only = True
+        self.model = llama_cpp.llama_model_load_from_file(path.encode(), params)
+        if not self.model:
+            raise RuntimeError(f"{path}: llama.cpp refuses it")
+        self.vocab = llama_cpp.llama_model_get_vocab(self.model)
+
+    def tokenize(self, data, add_special, parse_special):
+        cap = len(data) * 2 + 16
+        ids = (llama_cpp.llama_token * cap)()
+        n = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, cap, add_special, parse_special)
+        if n < 0:
+            raise RuntimeError(f"llama.cpp wants {-n} tokens for {len(data)} bytes")
+        return list(ids[:n])
+
+    def pieces(self, count=3000):
+        """Texts of tokens spread over the vocabulary, those that are UTF-8."""
+        n = llama_cpp.llama_vocab_n_tokens(self.vocab)
+        buffer = ctypes.create_string_buffer(1024)
+        texts = []
+        for i in range(0, n, max(1, n // count)):
+            size = llama_cpp.llama_token_to_piece(self.vocab, i, buffer, 1024, 0, True)
+            try:
+                texts.append(buffer.raw[:max(size, 0)].decode())
+            except UnicodeDecodeError:
+                pass
+        return texts
+
+    def close(self):
+        llama_cpp.llama_model_free(self.model)
+
+
+def ondol_ids(program, path, records):
+    """[ids or an error's text] for [(flags, bytes)]."""
+    data = b"".join(struct.pack("<BI", flags, len(text)) + text for flags, text in records)
+    result = subprocess.run([program, path], input=data, stdout=subprocess.PIPE, check=True)
+    lines = result.stdout.decode().split("\n")[::2]
+    return [line if line.startswith("error") else [int(i) for i in line.split()] for line in lines[:len(records)]]
+
+
+def compare(program, path, arguments):
+    """Number of texts that differ."""
+    rng = random.Random(arguments.seed)
+    llama = Llama(path)
+    texts = NASTY + random_texts(rng, arguments.texts, llama.pieces())
+    records = [(flags, text.encode()) for text in texts for flags in range(4)]
+    ours = ondol_ids(program, path, records)
+    different = []
+    for (flags, data), ids in zip(records, ours):
+        wanted = llama.tokenize(data, bool(flags & 1), bool(flags & 2))
+        if ids != wanted:
+            different.append((len(data), flags, data, wanted, ids))
+    llama.close()
+    print(f"{path}: {len(records)} texts, {len(different)} differ", flush=True)
+    for _, flags, data, wanted, ids in sorted(different, key=lambda row: row[:3])[:arguments.show]:
+        print(f"  flags {flags} {data.decode()!r}\n    llama.cpp {wanted}\n    ondol     {ids}")
+    return len(different)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--texts", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", type=int, default=3)
+    arguments = parser.parse_args()
+    llama_cpp.llama_log_set(QUIET, ctypes.c_void_p(0))
+    return 1 if sum(compare(arguments.program, path, arguments) for path in arguments.files) else 0
+
+
+@llama_cpp.llama_log_callback
+def QUIET(level, text, user):
+    """llama.cpp says a page about each file."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
