@@ -7,6 +7,11 @@ TOKENIZER_DUMP is the program of that name from a build folder (tests/vectors/).
 tokenized four ways: with and without special tokens around it, with and without special tokens parsed in it. Prints for each
 vocabulary how many texts differ, and the shortest of those. Exit status 1 when some do.
 
+WordPiece differs by intent, as it follows Hugging Face's BertNormalizer and WordPiece: words over 100 characters are unknown, Hangul
+is decomposed, private and format characters are taken out. So does the white space that Phi-3's special tokens swallow: all of
+Unicode's, where llama.cpp knows ASCII's. Of special tokens that overlap in a text the one that starts first counts here, and the
+longest of those; llama.cpp takes the longest of all first.
+
 A text whose bytes are no UTF-8 is left out: the two engines replace such bytes differently by intent.
 """
 

@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "text/tokenizer_internal.h"
+#include "text/tokenizer_unicode.h"
 
 #define TEXT_BYTES_MAX ((size_t)INT32_MAX)
 
@@ -97,8 +98,31 @@ ondol_status encoder_escape_spaces(encoder *e, base_buffer *dst, const char **te
 
 /* ---- special tokens ---- */
 
-static bool is_strip_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+/* Where the white space that begins at text[at] ends. */
+static size_t spaces_end(const char *text, size_t at, size_t n) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    uint32_t code = 0;
+    size_t used = 0;
+    while (at < n && (used = base_utf8_decode(bytes + at, n - at, &code)) > 0) {
+        if (!unicode_is_space(code)) break;
+        at += used;
+    }
+    return at;
+}
+
+/* Where the white space of text[from..end) that ends at `end` begins. */
+static size_t spaces_start(const char *text, size_t from, size_t end) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    while (end > from) {
+        size_t start = end - 1;
+        uint32_t code = 0;
+        while (start > from && end - start < 4 && (bytes[start] & 0xc0) == 0x80)
+            start--;
+        if (base_utf8_decode(bytes + start, end - start, &code) != end - start) break;
+        if (!unicode_is_space(code)) break;
+        end = start;
+    }
+    return end;
 }
 
 /* The longest special token that starts at text[at], or -1. */
@@ -152,8 +176,7 @@ static ondol_status encode_parts(encoder *e, const char *text, size_t n, unsigne
         int32_t id = special_next(tok, text, n, at, flags, &start);
         size_t end = start;
         if (id >= 0 && tok->flags[id] & TOKEN_STRIP_LEFT) {
-            while (end > at && is_strip_space(text[end - 1]))
-                end--;
+            end = spaces_start(text, at, end);
         }
         if (end > at) {
             TRY(encode_plain(e, text + at, end - at, after_special));
@@ -164,8 +187,7 @@ static ondol_status encode_parts(encoder *e, const char *text, size_t n, unsigne
         after_special = true;
         at = start + pool_at(&tok->texts, (size_t)id).size;
         if (tok->flags[id] & TOKEN_STRIP_RIGHT) {
-            while (at < n && is_strip_space(text[at]))
-                at++;
+            at = spaces_end(text, at, n);
         }
     }
 done:

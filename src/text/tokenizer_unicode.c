@@ -33,8 +33,7 @@ bool unicode_is_other(uint32_t code) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CS:
-    case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_CN: return true;
+    case UTF8PROC_CATEGORY_CO: return true;
     default: return false;
     }
 }

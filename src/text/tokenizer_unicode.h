@@ -11,7 +11,7 @@ bool unicode_is_space(uint32_t code);
 /* Categories P*, and the ASCII symbols that BERT counts among them. */
 bool unicode_is_punctuation(uint32_t code);
 
-/* Categories C*: control, format, private, unassigned. */
+/* Categories Cc, Cf, Co, Cs: what BERT takes out of a text. */
 bool unicode_is_other(uint32_t code);
 
 /* Category Mn. */

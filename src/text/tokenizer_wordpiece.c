@@ -1,6 +1,7 @@
 /* WordPiece: clean, lower-case, strip accents, split at white space, marks and CJK; each word is
  * then the longest tokens from the left, or unknown. Source: Devlin et al. 2018; Hugging Face's
  * BertNormalizer and BertPreTokenizer. In GGUF a token that starts a word has U+2581 before it. */
+#include <string.h>
 #include <utf8proc.h>
 
 #include "base/utf8.h"
@@ -28,6 +29,9 @@ static int32_t wordpiece_longest(const text_tokenizer *tok, const char *text, si
                                  size_t *used) {
     int32_t found = -1;
     uint32_t node = TRIE_ROOT;
+    bool marked =
+        n - at >= ESCAPED_SPACE_BYTES && memcmp(text + at, ESCAPED_SPACE, ESCAPED_SPACE_BYTES) == 0;
+    if (marked && at > 0) return -1; /* the text's own U+2581: tokens have it for a word's start */
     for (size_t i = at; i < n; i++) {
         node = trie_step(&tok->words, node, (unsigned char)text[i]);
         if (node == TRIE_NO_NODE) break;
