@@ -55,6 +55,14 @@ ondol_status host_buffer_read_back(const plan_buffer *b, uint64_t offset, void *
     return status;
 }
 
+ondol_status host_buffer_copy(plan_buffer *to, uint64_t to_offset, const plan_buffer *from,
+                              uint64_t from_offset, uint64_t size_bytes, ondol_error *err) {
+    ondol_status status = check(from, from_offset, size_bytes, err);
+    if (status != ONDOL_OK) return status;
+    return host_buffer_upload(to, to_offset, (const char *)from->host + from_offset, size_bytes,
+                              err);
+}
+
 bool host_weight_encoding(const graph_value *v, tensor_encoding *out) {
     if (v->encoding == GRAPH_PLAIN) return tensor_encoding_of_element(v->element, out);
     *out = v->encoding;

@@ -15,6 +15,9 @@ ondol_status host_buffer_upload(plan_buffer *b, uint64_t offset, const void *fro
 ondol_status host_buffer_read_back(const plan_buffer *b, uint64_t offset, void *to,
                                    uint64_t size_bytes, ondol_error *err);
 
+ondol_status host_buffer_copy(plan_buffer *to, uint64_t to_offset, const plan_buffer *from,
+                              uint64_t from_offset, uint64_t size_bytes, ondol_error *err);
+
 /* The encoding in which a weight's bytes are read: its own, or that of its plain element type.
  * False when it has neither. */
 bool host_weight_encoding(const graph_value *v, tensor_encoding *out);

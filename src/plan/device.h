@@ -87,6 +87,10 @@ typedef struct plan_device_ops {
                            uint64_t size_bytes, ondol_error *err);
     ondol_status (*read_back)(plan_device *d, const plan_buffer *b, uint64_t offset, void *to,
                               uint64_t size_bytes, ondol_error *err);
+    /* Copies from buffer to buffer (may be the same; the ranges do not overlap). Errors: DEVICE. */
+    ondol_status (*copy)(plan_device *d, plan_buffer *to, uint64_t to_offset,
+                         const plan_buffer *from, uint64_t from_offset, uint64_t size_bytes,
+                         ondol_error *err);
 
     /* Steps [first, end) of the plan, all placed on this device. The plan and all that it refers to
      * outlive the recording. */

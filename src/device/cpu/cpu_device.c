@@ -143,6 +143,13 @@ static ondol_status read_back(plan_device *d, const plan_buffer *b, uint64_t off
     return host_buffer_read_back(b, offset, to, size_bytes, err);
 }
 
+static ondol_status copy(plan_device *d, plan_buffer *to, uint64_t to_offset,
+                         const plan_buffer *from, uint64_t from_offset, uint64_t size_bytes,
+                         ondol_error *err) {
+    (void)d;
+    return host_buffer_copy(to, to_offset, from, from_offset, size_bytes, err);
+}
+
 /* Work memory grows here, never in a step. */
 static ondol_status grow_work(cpu_device *c, uint64_t bytes, ondol_error *err) {
     bytes = (bytes + 63) & ~(uint64_t)63;
@@ -218,6 +225,7 @@ static const plan_device_ops ops = {
     .buffer_destroy = buffer_destroy,
     .upload = upload,
     .read_back = read_back,
+    .copy = copy,
     .record = record,
     .recorded_destroy = recorded_destroy,
     .submit = submit,

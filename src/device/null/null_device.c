@@ -16,7 +16,9 @@ static const ondol_allocator *allocator_of(const plan_device *d) {
     return ((const null_device *)d)->allocator;
 }
 
-static void destroy(plan_device *d) { base_free(allocator_of(d), d); }
+static void destroy(plan_device *d) {
+    base_free(allocator_of(d), d);
+}
 
 static bool accept(const plan_device *d, const graph *g, graph_node_id n, plan_choice *choice,
                    base_buffer *why) {
@@ -35,7 +37,9 @@ static ondol_status weight_create(plan_device *d, const graph_value *v, bool mat
     return ONDOL_OK;
 }
 
-static void weight_destroy(plan_device *d, plan_weight *w) { base_free(allocator_of(d), w); }
+static void weight_destroy(plan_device *d, plan_weight *w) {
+    base_free(allocator_of(d), w);
+}
 
 static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uint64_t rows,
                                  uint64_t k) {
@@ -64,6 +68,13 @@ static ondol_status read_back(plan_device *d, const plan_buffer *b, uint64_t off
     return host_buffer_read_back(b, offset, to, size_bytes, err);
 }
 
+static ondol_status copy(plan_device *d, plan_buffer *to, uint64_t to_offset,
+                         const plan_buffer *from, uint64_t from_offset, uint64_t size_bytes,
+                         ondol_error *err) {
+    (void)d;
+    return host_buffer_copy(to, to_offset, from, from_offset, size_bytes, err);
+}
+
 static ondol_status record(plan_device *d, const plan *p, uint32_t first, uint32_t end,
                            const plan_binding *binding, plan_recorded **out, ondol_error *err) {
     (void)p, (void)binding;
@@ -74,7 +85,9 @@ static ondol_status record(plan_device *d, const plan *p, uint32_t first, uint32
     return ONDOL_OK;
 }
 
-static void recorded_destroy(plan_device *d, plan_recorded *r) { base_free(allocator_of(d), r); }
+static void recorded_destroy(plan_device *d, plan_recorded *r) {
+    base_free(allocator_of(d), r);
+}
 
 static ondol_status submit(plan_device *d, plan_recorded *r, uint64_t *fence, ondol_error *err) {
     (void)d, (void)r, (void)err;
@@ -98,6 +111,7 @@ static const plan_device_ops ops = {
     .buffer_destroy = buffer_destroy,
     .upload = upload,
     .read_back = read_back,
+    .copy = copy,
     .record = record,
     .recorded_destroy = recorded_destroy,
     .submit = submit,
