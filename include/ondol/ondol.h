@@ -160,9 +160,10 @@ typedef struct ondol_model_options {
     int32_t lock_memory; /* 1: keep the file's pages in memory (mlock) */
     ondol_progress_callback progress;
     void *progress_user;
+    int32_t inspect_only; /* 1: text and facts alone; no weights are made ready, no cache can be */
 } ondol_model_options;
 #define ONDOL_MODEL_OPTIONS_INIT                                                                   \
-    { sizeof(ondol_model_options), 0, 0, NULL, NULL }
+    { sizeof(ondol_model_options), 0, 0, NULL, NULL, 0 }
 
 /* Opens a model file. Weights are made ready for the device here. On success *out holds one
  * reference. Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED (architecture, tokenizer), MEMORY,
@@ -264,7 +265,8 @@ typedef struct ondol_cache_options {
 #define ONDOL_CACHE_OPTIONS_INIT                                                                   \
     { sizeof(ondol_cache_options), 0, ONDOL_KV_F16, 0, 0, 0 }
 
-/* All memory that steps need is taken here. Errors: ARGUMENT, MEMORY (with the bytes needed). */
+/* All memory that steps need is taken here. Errors: ARGUMENT (also a model opened with
+ * inspect_only), MEMORY (with the bytes needed). */
 ONDOL_API ondol_status ondol_cache_create(ondol_model *model, const ondol_cache_options *options,
                                           ondol_cache **out, ondol_error *err);
 /* All its sessions must have been destroyed. */
