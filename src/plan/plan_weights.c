@@ -81,22 +81,32 @@ static uint64_t bytes_of_weights(const graph *g) {
     return total;
 }
 
-ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
-                                 plan_device *const *devices, uint32_t device_count,
-                                 plan_progress progress, void *user, plan_weights **out,
-                                 ondol_error *err) {
+ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
+                                       plan_device *const *devices, uint32_t device_count,
+                                       plan_weights **out, ondol_error *err) {
     plan_weights *w = base_calloc(a, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weights", sizeof *w);
     *w = (plan_weights){.allocator = a, .source = g, .devices = devices};
     w->device_count = device_count;
     w->items = base_calloc(a, g->value_count, sizeof *w->items);
     w->item_devices = base_calloc(a, g->value_count, sizeof *w->item_devices);
-    maker m = {.w = w, .progress = progress, .user = user, .total = bytes_of_weights(g)};
-    ondol_status status = ONDOL_OK;
     if (!w->items || !w->item_devices) {
-        status = base_no_memory(err, "weights", g->value_count * sizeof *w->items);
+        plan_weights_destroy(w);
+        return base_no_memory(err, "weights", g->value_count * sizeof *w->items);
     }
-    if (status == ONDOL_OK) status = make_all(&m, GRAPH_OP_O_MATMUL, err);
+    *out = w;
+    return ONDOL_OK;
+}
+
+ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
+                                 plan_device *const *devices, uint32_t device_count,
+                                 plan_progress progress, void *user, plan_weights **out,
+                                 ondol_error *err) {
+    plan_weights *w = NULL;
+    ondol_status status = plan_weights_create_empty(a, g, devices, device_count, &w, err);
+    if (status != ONDOL_OK) return status;
+    maker m = {.w = w, .progress = progress, .user = user, .total = bytes_of_weights(g)};
+    status = make_all(&m, GRAPH_OP_O_MATMUL, err);
     if (status == ONDOL_OK) status = make_all(&m, GRAPH_OP_O_EMBED, err);
     if (status != ONDOL_OK) {
         plan_weights_destroy(w);

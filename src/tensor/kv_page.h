@@ -41,4 +41,7 @@ uint64_t tensor_kv_layer_bytes(const tensor_kv_layout *layout);
 
 tensor_kv_offsets tensor_kv_head_offsets(const tensor_kv_layout *layout, uint32_t kv_head);
 
+/* Sets slots [slot, page_tokens) of a layer's bytes in a page, which lie in host memory, to 0. */
+void tensor_kv_clear_from(const tensor_kv_layout *layout, unsigned char *layer, uint32_t slot);
+
 #endif
