@@ -51,11 +51,22 @@ size_t base_utf8_encode(uint32_t code, unsigned char out[4]) {
     return 4;
 }
 
+/* Whether a character may begin with these two: some would be overlong, a surrogate or past
+ * U+10FFFF whatever comes next. */
+static bool second_fits(unsigned char lead, unsigned char second) {
+    if (lead == 0xe0) return second >= 0xa0;
+    if (lead == 0xed) return second <= 0x9f;
+    if (lead == 0xf0) return second >= 0x90;
+    if (lead == 0xf4) return second <= 0x8f;
+    return true;
+}
+
 size_t base_utf8_incomplete_tail(const unsigned char *p, size_t n) {
     for (size_t back = 1; back <= 3 && back <= n; back++) {
         unsigned char c = p[n - back];
         if ((c & 0xc0) == 0x80) continue;
-        return lead_length(c) > back ? back : 0;
+        if (lead_length(c) <= back) return 0;
+        return back == 1 || second_fits(c, p[n - back + 1]) ? back : 0;
     }
     return 0;
 }

@@ -153,6 +153,12 @@ static void utf8_is_strict(void **state) {
             assert_int_equal(base_utf8_incomplete_tail(out, k), k);
         assert_int_equal(base_utf8_incomplete_tail(out, n), 0);
     }
+    static const char *const hopeless[] = {"\xe0\x80", "\xed\xa0", "\xf0\x80", "\xf0\x8f\x80",
+                                           "\xf4\x90", "\xf5",     "\x80",     "\xc0"};
+    for (size_t i = 0; i < sizeof hopeless / sizeof hopeless[0]; i++) {
+        const unsigned char *p = (const unsigned char *)hopeless[i];
+        assert_int_equal(base_utf8_incomplete_tail(p, strlen(hopeless[i])), 0);
+    }
 }
 
 static void files_are_whole_or_untouched(void **state) {

@@ -14,7 +14,7 @@
 static void print_record(const text_tokenizer *tok, const ondol_allocator *heap, const char *text,
                          size_t n, unsigned flags) {
     ondol_error err = {0};
-    size_t cap = n * 2 + 16; /* a byte gives at most one token, and a few frame the text */
+    size_t cap = n * 3 + 16; /* a broken byte gives three tokens; a few frame the text */
     size_t count = 0;
     int32_t *ids = malloc(cap * sizeof *ids);
     base_buffer out;
