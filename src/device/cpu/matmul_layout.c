@@ -1,0 +1,249 @@
+/* Packed weights of codes. In: a file's blocks. Out: panels of 32 rows, and single rows of them. */
+#include "device/cpu/matmul_layout.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tensor/half.h"
+
+enum { ROWS = 32, BLOCK = 32 };
+
+cpu_layout_kind cpu_layout_of(tensor_encoding e) {
+    switch (e) {
+    case TENSOR_ENCODING_Q4_0: return CPU_LAYOUT_Q4_0;
+    case TENSOR_ENCODING_Q4_1: return CPU_LAYOUT_Q4_1;
+    case TENSOR_ENCODING_Q5_0: return CPU_LAYOUT_Q5_0;
+    case TENSOR_ENCODING_Q5_1: return CPU_LAYOUT_Q5_1;
+    case TENSOR_ENCODING_Q8_0:
+    case TENSOR_ENCODING_Q8_1: return CPU_LAYOUT_Q8_0;
+    case TENSOR_ENCODING_Q4_K: return CPU_LAYOUT_Q4_K;
+    case TENSOR_ENCODING_Q5_K: return CPU_LAYOUT_Q5_K;
+    case TENSOR_ENCODING_Q6_K: return CPU_LAYOUT_Q6_K;
+    case TENSOR_ENCODING_F16: return CPU_LAYOUT_F16;
+    case TENSOR_ENCODING_BF16: return CPU_LAYOUT_BF16;
+    default: break;
+    }
+    const tensor_encoding_info *info = tensor_encoding_info_of(e);
+    if (info->encoding_class != TENSOR_CLASS_QUANTISED) return CPU_LAYOUT_F32;
+    if (info->group_elems == 32) return CPU_LAYOUT_GROUP32;
+    return info->has_minimum ? CPU_LAYOUT_GROUP16M : CPU_LAYOUT_GROUP16;
+}
+
+static uint64_t record_bytes(const cpu_layout *layout) {
+    if (!layout->code_bits) return layout->block_bytes;
+    return layout->header_bytes + layout->record_elems / BLOCK * (uint64_t)layout->block_bytes;
+}
+
+uint64_t cpu_layout_panel_bytes(cpu_layout_kind kind, uint64_t k) {
+    const cpu_layout *layout = CPU_LAYOUTS + kind;
+    return k / layout->record_elems * record_bytes(layout);
+}
+
+uint64_t cpu_packed_bytes(tensor_encoding e, uint64_t n, uint64_t k) {
+    return (n + ROWS - 1) / ROWS * cpu_layout_panel_bytes(cpu_layout_of(e), k);
+}
+
+float cpu_scaled_sum(cpu_layout_kind kind, int32_t isum, float scale) {
+    if (kind >= CPU_LAYOUT_GROUP32) return (float)isum * scale;
+    return fmaf(CPU_MAGIC + (float)isum, scale, -(CPU_MAGIC * scale));
+}
+
+/* ------------------------------------------------------------ pack */
+
+/* Codes of one row into a block that was zeros. */
+static void put_codes(const cpu_layout *layout, uint8_t *block, unsigned row, const int8_t *codes) {
+    const unsigned h = row / 16, l = row % 16;
+    for (unsigned c = 0; c < BLOCK; c++) {
+        const unsigned u = (unsigned)(codes[c] + layout->offset), j = c / 4, at = 4 * l + c % 4;
+        if (layout->code_bits == 8) {
+            block[(8 * h + j) * 64 + at] = (uint8_t)u;
+            continue;
+        }
+        uint8_t *low = block + (4 * h + j % 4) * 64 + at;
+        *low = (uint8_t)(*low | (u & 15u) << (j / 4 * 4));
+        if (layout->code_bits == 5) {
+            uint8_t *high = block + 512 + 64 * h + at;
+            *high = (uint8_t)(*high | (u >> 4) << j);
+        } else if (layout->code_bits == 6) {
+            uint8_t *high = block + 512 + (2 * h + j / 4) * 64 + at;
+            *high = (uint8_t)(*high | (u >> 4) << (2 * (j % 4)));
+        }
+    }
+}
+
+/* The header's part of one row; src is its block in the file. */
+static void put_scales(const cpu_layout *layout, uint8_t *header, unsigned row, const uint8_t *src,
+                       const float *scales, const float *minimums) {
+    const unsigned groups = BLOCK / (layout->group_elems ? layout->group_elems : BLOCK);
+    switch (layout->scales) {
+    case CPU_SCALES_F16: memcpy(header + 2 * row, src, 2); break;
+    case CPU_SCALES_F16_MINIMUM:
+        memcpy(header + 2 * row, src, 2);
+        memcpy(header + 64 + 2 * row, src + 2, 2);
+        break;
+    case CPU_SCALES_SIX_BITS:
+        memcpy(header + 2 * row, src, 2);
+        memcpy(header + 64 + 2 * row, src + 2, 2);
+        for (unsigned i = 0; i < 12; i++)
+            header[128 + i * ROWS + row] = src[4 + i];
+        break;
+    case CPU_SCALES_EIGHT_BITS:
+        memcpy(header + 2 * row, src + 208, 2);
+        for (unsigned i = 0; i < 16; i++)
+            header[64 + i * ROWS + row] = src[192 + i];
+        break;
+    case CPU_SCALES_F32_MINIMUM:
+        for (unsigned g = 0; g < groups; g++)
+            memcpy(header + (groups + g) * 4 * ROWS + 4 * row, minimums + g, 4);
+        /* fall through */
+    case CPU_SCALES_F32:
+        for (unsigned g = 0; g < groups; g++)
+            memcpy(header + g * 4 * ROWS + 4 * row, scales + g, 4);
+        break;
+    }
+}
+
+/* A run of a row that is whole blocks of the file and whole records. */
+enum { RUN_MAX = 256 };
+
+static void pack_run(cpu_layout_kind kind, const tensor_encoding_info *info, const uint8_t *src,
+                     unsigned elems, unsigned row, uint8_t *dst) {
+    const cpu_layout *layout = CPU_LAYOUTS + kind;
+    int8_t codes[RUN_MAX];
+    float scales[RUN_MAX / 16], minimums[RUN_MAX / 16];
+    tensor_unpack(info->encoding, src, elems, codes, scales, minimums);
+    for (unsigned c = 0; c < elems; c += layout->record_elems) {
+        const unsigned group = c / info->group_elems;
+        put_scales(layout, dst, row, src + c / info->block_elems * info->block_bytes,
+                   scales + group, minimums + group);
+        uint8_t *block = dst + layout->header_bytes;
+        for (unsigned i = 0; i < layout->record_elems; i += BLOCK, block += layout->block_bytes)
+            put_codes(layout, block, row, codes + c + i);
+        dst += record_bytes(layout);
+    }
+}
+
+void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t k, uint64_t panel,
+                    void *dst) {
+    const cpu_layout_kind kind = cpu_layout_of(e);
+    const tensor_encoding_info *info = tensor_encoding_info_of(e);
+    const uint64_t row_bytes = k / info->block_elems * info->block_bytes;
+    const unsigned run = info->block_elems; /* 32, 64, 128 or 256: whole records of the layout */
+    const uint64_t run_bytes = cpu_layout_panel_bytes(kind, run);
+    memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
+    for (unsigned r = 0; r < ROWS && panel * ROWS + r < n; r++) {
+        const uint8_t *src = (const uint8_t *)blocks + (panel * ROWS + r) * row_bytes;
+        uint8_t *out = dst;
+        for (uint64_t c = 0; c < k; c += run, src += info->block_bytes, out += run_bytes)
+            pack_run(kind, info, src, run, r, out);
+    }
+}
+
+/* ------------------------------------------------------------ read */
+
+static float read_f16(const uint8_t *p) {
+    uint16_t half;
+    memcpy(&half, p, 2);
+    return tensor_f16_to_f32(half);
+}
+
+static float read_f32(const uint8_t *p) {
+    float value;
+    memcpy(&value, p, 4);
+    return value;
+}
+
+/* Group g of a record with Q4_K's scales: tensor/decode_k.c has the packing. */
+static void read_six_bits(const uint8_t *header, unsigned row, unsigned g, float *scale,
+                          float *minimum) {
+    const uint8_t *q = header + 128 + row;
+    unsigned s, m;
+    if (g < 4) {
+        s = q[g * ROWS] & 63u;
+        m = q[(g + 4) * ROWS] & 63u;
+    } else {
+        const unsigned both = q[(g + 4) * ROWS];
+        s = (both & 15u) | (q[(g - 4) * ROWS] >> 2 & 48u);
+        m = both >> 4 | (q[g * ROWS] >> 2 & 48u);
+    }
+    *scale = read_f16(header + 2 * row) * (float)s;
+    *minimum = read_f16(header + 64 + 2 * row) * (float)m;
+}
+
+static void read_scales(const cpu_layout *layout, const uint8_t *header, unsigned row, unsigned s,
+                        float scales[2], float minimums[2]) {
+    minimums[0] = minimums[1] = 0;
+    const unsigned second = layout->group_elems == 16 ? 4 * ROWS : 0;
+    switch (layout->scales) {
+    case CPU_SCALES_F16: scales[0] = scales[1] = read_f16(header + 2 * row); break;
+    case CPU_SCALES_F16_MINIMUM:
+        scales[0] = scales[1] = read_f16(header + 2 * row);
+        minimums[0] = minimums[1] = -read_f16(header + 64 + 2 * row);
+        break;
+    case CPU_SCALES_SIX_BITS:
+        read_six_bits(header, row, s, scales, minimums);
+        scales[1] = scales[0];
+        minimums[1] = minimums[0];
+        break;
+    case CPU_SCALES_EIGHT_BITS:
+        for (unsigned g = 0; g < 2; g++) {
+            const int8_t code = (int8_t)header[64 + (2 * s + g) * ROWS + row];
+            scales[g] = read_f16(header + 2 * row) * (float)code;
+        }
+        break;
+    case CPU_SCALES_F32_MINIMUM:
+        minimums[0] = read_f32(header + 2 * second + 4 * row);
+        minimums[1] = read_f32(header + 3 * second + 4 * row);
+        /* fall through */
+    case CPU_SCALES_F32:
+        scales[0] = read_f32(header + 4 * row);
+        scales[1] = read_f32(header + second + 4 * row);
+        break;
+    }
+}
+
+static void read_codes(const cpu_layout *layout, const uint8_t *block, unsigned row,
+                       int8_t codes[32]) {
+    const unsigned h = row / 16, l = row % 16;
+    for (unsigned c = 0; c < BLOCK; c++) {
+        const unsigned j = c / 4, at = 4 * l + c % 4;
+        unsigned u;
+        if (layout->code_bits == 8) {
+            u = block[(8 * h + j) * 64 + at];
+        } else {
+            u = block[(4 * h + j % 4) * 64 + at] >> (j / 4 * 4) & 15u;
+        }
+        if (layout->code_bits == 5) u |= (block[512 + 64 * h + at] >> j & 1u) << 4;
+        if (layout->code_bits == 6) {
+            u |= (block[512 + (2 * h + j / 4) * 64 + at] >> (2 * (j % 4)) & 3u) << 4;
+        }
+        codes[c] = (int8_t)((int)u - layout->offset);
+    }
+}
+
+void cpu_layout_read_block(cpu_layout_kind kind, const void *panel, uint64_t block, unsigned row,
+                           int8_t codes[32], float scales[2], float minimums[2]) {
+    const cpu_layout *layout = CPU_LAYOUTS + kind;
+    const unsigned blocks = layout->record_elems / BLOCK, s = (unsigned)(block % blocks);
+    const uint8_t *record = (const uint8_t *)panel + block / blocks * record_bytes(layout);
+    read_scales(layout, record, row, s, scales, minimums);
+    read_codes(layout, record + layout->header_bytes + s * (size_t)layout->block_bytes, row, codes);
+}
+
+void cpu_codes_decode_row(tensor_encoding e, const void *packed, uint64_t n, uint64_t k,
+                          uint64_t n_index, float *dst) {
+    (void)n;
+    const cpu_layout_kind kind = cpu_layout_of(e);
+    const bool has_minimum = tensor_encoding_info_of(e)->has_minimum;
+    const uint8_t *panel =
+        (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(kind, k);
+    for (uint64_t b = 0; b < k / BLOCK; b++, dst += BLOCK) {
+        int8_t codes[32];
+        float scales[2], minimums[2];
+        cpu_layout_read_block(kind, panel, b, (unsigned)(n_index % ROWS), codes, scales, minimums);
+        for (unsigned c = 0; c < BLOCK; c++) {
+            const float product = scales[c / 16] * (float)codes[c];
+            dst[c] = has_minimum ? product - minimums[c / 16] : product;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+/* Which config multiplies by a weight. In: instruction set, encoding, shape. Out: the first row of
+ * matmul_configs.def that fits. */
+#include "device/cpu/matmul.h"
+
+#include "device/cpu/matmul_kernels.h"
+
+typedef struct config_row {
+    cpu_matmul_config config;
+    cpu_layout_kind layout;
+} config_row;
+
+#define ACTIVATION_CODES  PLAN_ACTIVATION_Q8
+#define ACTIVATION_FLOATS PLAN_ACTIVATION_F32
+#define PACK_CODES        cpu_codes_pack
+#define PACK_FLOATS       cpu_floats_pack
+#define DECODE_CODES      cpu_codes_decode_row
+#define DECODE_FLOATS     cpu_floats_decode_row
+
+static const config_row CONFIGS[] = {
+#define CONFIG(isa_, layout_, name_, kind, matmul_, work_bytes_)                                   \
+    {.config = {.name = name_,                                                                     \
+                .isa = BASE_ISA_##isa_,                                                            \
+                .activation = ACTIVATION_##kind,                                                   \
+                .panel_rows = CPU_PANEL_ROWS,                                                      \
+                .packed_bytes = cpu_packed_bytes,                                                  \
+                .pack = PACK_##kind,                                                               \
+                .matmul = matmul_,                                                                 \
+                .decode_row = DECODE_##kind,                                                       \
+                .work_bytes = work_bytes_},                                                        \
+     .layout = CPU_LAYOUT_##layout_},
+#include "device/cpu/matmul_configs.def"
+#undef CONFIG
+};
+
+const cpu_matmul_config *cpu_matmul_select(base_isa isa, tensor_encoding e, uint64_t n, uint64_t k,
+                                           base_buffer *why) {
+    (void)n;
+    const tensor_encoding_info *info = tensor_encoding_info_of(e);
+    if (!info || k % info->block_elems) {
+        if (why) {
+            base_buffer_append_format(why, " matmul: %llu columns are no blocks of %s;",
+                                      (unsigned long long)k, info ? info->name : "any encoding");
+        }
+        return NULL;
+    }
+    const cpu_layout_kind layout = cpu_layout_of(e);
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof CONFIGS[0]; i++) {
+        const config_row *row = CONFIGS + i;
+        if (row->layout != layout) continue;
+        if (base_isa_runs(isa, row->config.isa)) return &row->config;
+        if (why) {
+            base_buffer_append_format(why, " %s: needs %s;", row->config.name,
+                                      base_isa_name(row->config.isa));
+        }
+    }
+    return NULL;
+}
