@@ -61,7 +61,7 @@ static void gpt2_and_heirs(void **state) {
     assert_words("smollm", "x~1~0~ y");
     assert_words("", "a~+~b~ ~123~4"); /* the default: marks, then threes */
     assert_words("falcon", "a~+~b~ ~123~4~```");
-    assert_words("bloom", "don't,~ stop"); /* its marks are cut off only in front */
+    assert_words("bloom", "don't~,~ stop");
     assert_words("mpt", "tab~\t~tab");
 }
 
