@@ -39,42 +39,43 @@
 
 #include "base/mem.h"
 #include "ondol/ondol.h"
+#include "text/grammar/text_grammar.h"
 #include "text/text_tokenizer.h"
-
-typedef struct text_grammar text_grammar;
 
 /* Thread class: one thread at a time. */
 typedef struct generate_sampler generate_sampler;
 
 /* Makes a sampler for logits[vocabulary]. options are copied (a full structure, struct_size is not
  * looked at; NULL: ONDOL_SAMPLER_OPTIONS_INIT); of their grammar and json_schema it is only checked
- * that not both are there: the caller compiles them to `grammar` (NULL: any text). allocator, tok
- * and grammar are borrowed for its whole life. tok may be NULL for a model without tokenizer; DRY
- * then knows no breakers. All memory that sample needs is taken here and in accept.
+ * that not both are there: the caller makes the matcher. allocator and tok are borrowed for its
+ * whole life. tok may be NULL for a model without tokenizer; DRY then knows no breakers.
+ * take_matcher (NULL: any text) belongs to the sampler once this has succeeded; what it borrows
+ * must outlive the sampler. All memory that sample needs, but the matcher's, is taken here and in
+ * accept.
  * Errors: ARGUMENT (an option out of its range, named), UNSUPPORTED (breakers given, no tok),
  * MEMORY. */
 ondol_status generate_sampler_create(const ondol_allocator *allocator, const text_tokenizer *tok,
                                      uint32_t vocabulary, const ondol_sampler_options *options,
-                                     const text_grammar *grammar, generate_sampler **out,
+                                     text_grammar_matcher *take_matcher, generate_sampler **out,
                                      ondol_error *err);
 
 /* Takes NULL. */
 void generate_sampler_destroy(generate_sampler *s);
 
-/* As new: no history, the grammar at its start, the seed anew, Mirostat's mu at 2 * tau.
- * Errors: MEMORY (grammar); then nothing but destroy and reset may follow. */
-ondol_status generate_sampler_reset(generate_sampler *s, ondol_error *err);
+/* As new: no history, the grammar at its start, the seed anew, Mirostat's mu at 2 * tau. */
+void generate_sampler_reset(generate_sampler *s);
 
-/* *token = the choice from logits[vocabulary]; nothing is accepted yet. Takes no memory; greedy
- * without bias, grammar and penalties is one pass over logits.
- * Errors: FORMAT when all logits are NaN, -infinity or forbidden; then nothing has changed. */
+/* *token = the choice from logits[vocabulary]; nothing is accepted yet. Without a grammar it takes
+ * no memory. Greedy without bias, grammar and penalties is one pass over logits.
+ * Errors: FORMAT when all logits are NaN, -infinity or forbidden; LIMIT, MEMORY (grammar). On an
+ * error nothing has changed. */
 ondol_status generate_sampler_sample(generate_sampler *s, const float *logits, int32_t *token,
                                      ondol_error *err);
 
 /* Tells of a token that now stands in the sequence. Prompt tokens count for penalties and DRY,
  * others advance the grammar too. On an error nothing has changed.
- * Errors: ARGUMENT (token outside the vocabulary), FORMAT (the grammar does not allow it), MEMORY.
- */
+ * Errors: ARGUMENT (token outside the vocabulary), FORMAT (the grammar does not allow it), LIMIT
+ * (grammar), MEMORY. */
 ondol_status generate_sampler_accept(generate_sampler *s, int32_t token, bool is_prompt,
                                      ondol_error *err);
 
