@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY = {
     "src/base": "", "src/tensor": "base", "src/formats": "base tensor", "src/graph": "base tensor",
     "src/text": "base formats/json", "src/models": "base tensor formats graph text", "src/optimize": "base tensor graph",
-    "src/plan": "base tensor graph", "src/generate": "base tensor graph plan text device/registry.h",
+    "src/plan": "base tensor graph", "src/generate": "base tensor graph plan text device/registry.h ondol/ondol.h",  # the sampler's options are the API's
     "src/api": "base tensor formats graph models optimize plan device text generate",
 }
 DEVICE_MAY = "base tensor graph plan"  # and its own folder; device/*.c, the registry, sees all devices
@@ -36,7 +36,7 @@ def allowed(path, target):
         return True
     folder = "/".join(parts[:2])
     if target.startswith("ondol/"):
-        return target == "ondol/ondol_status.h" or folder == "src/api"
+        return target == "ondol/ondol_status.h" or folder == "src/api" or target in MAY.get(folder, "").split()
     if folder == "src/device":
         may = ["device" if len(parts) == 3 else "device/" + parts[2], *DEVICE_MAY.split()]
         if target.count("/") == 1 and target.startswith("device/"):
