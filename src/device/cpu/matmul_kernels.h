@@ -4,8 +4,12 @@
 
 #include "device/cpu/matmul_layout.h"
 
+/* Scratch of the x86 kernels of codes: some panels of blocks, opened for many tokens. */
+#define CPU_MATMUL_WORK_BYTES 98304u
+
 /* For every CODES layout. */
 void cpu_matmul_codes_scalar(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_codes_avx512vnni(CPU_MATMUL_PARAMETERS);
 
 /* For every FLOATS layout. */
 void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS);

@@ -1,0 +1,391 @@
+/* Matrix multiplication by packed codes, for vectors of LANES rows: a vector_*.h comes first. The
+ * including file then calls multiply_codes from its one public function.
+ *
+ * T = 1 reads the packed bytes once, in order, and opens them in registers. T > 1 opens a few
+ * panels times BLOCKS_OPEN blocks into `work`, then multiplies them by all tokens; sums wait in y
+ * between such slices. Both add in the order of matmul.h, so their bits are the same. */
+
+#define UNITS          (CPU_PANEL_ROWS / LANES)
+#define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
+#define PREFETCH_BYTES 4096
+
+/* 32 columns of LANES rows in the open. */
+typedef struct open_block {
+    ints codes[8];
+    floats scale[2], minimum[2]; /* of the two groups of 16 columns, or [0] */
+} open_block;
+
+/* All that a kernel is specialised by: constants wherever functions are inlined. */
+typedef struct codes_kind {
+    cpu_layout_kind kind;
+    unsigned code_bits, group_elems;
+    int offset;
+    bool minimum, plain_scale; /* plain: scales have more than 22 bits */
+} codes_kind;
+
+/* Where a unit's sums go. */
+typedef struct target {
+    float *y;
+    size_t stride;
+    unsigned count; /* rows that exist; LANES and more: all */
+    bool first;     /* sums begin at 0 */
+    const float *bias;
+} target;
+
+/* ------------------------------------------------------------ opening */
+
+INLINE void open_codes(const codes_kind k, const uint8_t *block, unsigned unit, ints codes[8]) {
+    const unsigned h = unit / HALVES_OF_LINE;
+    const uint8_t *at = block + unit % HALVES_OF_LINE * (LANES * 4);
+    if (k.code_bits == 8) {
+        UNROLL for (unsigned j = 0; j < 8; j++) {
+            codes[j] = ints_load(at + (8 * h + j) * 64);
+            if (CODES_ARE_SIGNED && k.offset) codes[j] = ints_xor(codes[j], ints_all_bytes(0x80));
+        }
+        return;
+    }
+    UNROLL for (unsigned j = 0; j < 4; j++) {
+        const ints both = ints_load(at + (4 * h + j) * 64);
+        codes[j] = ints_and(both, ints_all_bytes(15));
+        codes[j + 4] = ints_and(ints_right_16(both, 4), ints_all_bytes(15));
+    }
+    if (k.code_bits == 5) {
+        const ints high = ints_load(at + 512 + 64 * h);
+        UNROLL for (unsigned j = 0; j < 8; j++) {
+            const ints bit = j < 4 ? ints_left_16(high, 4 - j) : ints_right_16(high, j - 4);
+            codes[j] = ints_or(codes[j], ints_and(bit, ints_all_bytes(16)));
+        }
+    }
+    if (k.code_bits == 6) {
+        UNROLL for (unsigned j = 0; j < 8; j++) {
+            const ints high = ints_load(at + 512 + (2 * h + j / 4) * 64);
+            const unsigned m = j % 4;
+            const ints bits =
+                m < 2 ? ints_left_16(high, 4 - 2 * m) : ints_right_16(high, 2 * m - 4);
+            codes[j] = ints_or(codes[j], ints_and(bits, ints_all_bytes(48)));
+        }
+    }
+}
+
+/* Q4_K's scale and minimum of block s: see cpu_layout_read_block. */
+INLINE void open_six_bits(const uint8_t *header, unsigned row, unsigned s, open_block *out) {
+    const uint8_t *q = header + 128 + row;
+    ints scale, minimum;
+    if (s < 4) {
+        scale = ints_and(ints_from_u8(q + s * 32), ints_all(63));
+        minimum = ints_and(ints_from_u8(q + (s + 4) * 32), ints_all(63));
+    } else {
+        const ints both = ints_from_u8(q + (s + 4) * 32), top = ints_all(48);
+        const ints scale_top = ints_right_16(ints_from_u8(q + (s - 4) * 32), 2);
+        const ints minimum_top = ints_right_16(ints_from_u8(q + s * 32), 2);
+        scale = ints_or(ints_and(both, ints_all(15)), ints_and(scale_top, top));
+        minimum = ints_or(ints_right_16(both, 4), ints_and(minimum_top, top));
+    }
+    out->scale[0] = floats_mul(floats_from_f16(header + 2 * row), floats_from_ints(scale));
+    out->minimum[0] = floats_mul(floats_from_f16(header + 64 + 2 * row), floats_from_ints(minimum));
+}
+
+INLINE void open_scales(const codes_kind k, const uint8_t *header, unsigned unit, unsigned s,
+                        open_block *out) {
+    const unsigned row = unit * LANES;
+    const unsigned second = k.group_elems == 16 ? 128 : 0;
+    switch (CPU_LAYOUTS[k.kind].scales) {
+    case CPU_SCALES_F16: out->scale[0] = floats_from_f16(header + 2 * row); break;
+    case CPU_SCALES_F16_MINIMUM:
+        out->scale[0] = floats_from_f16(header + 2 * row);
+        out->minimum[0] = floats_negate(floats_from_f16(header + 64 + 2 * row));
+        break;
+    case CPU_SCALES_SIX_BITS: open_six_bits(header, row, s, out); break;
+    case CPU_SCALES_EIGHT_BITS:
+        UNROLL for (unsigned g = 0; g < 2; g++) {
+            const ints code = ints_from_i8(header + 64 + (2 * s + g) * 32 + row);
+            out->scale[g] = floats_mul(floats_from_f16(header + 2 * row), floats_from_ints(code));
+        }
+        break;
+    case CPU_SCALES_F32_MINIMUM:
+        out->minimum[0] = floats_load(header + 2 * second + 4 * row);
+        out->minimum[1] = floats_load(header + 3 * second + 4 * row);
+        /* fall through */
+    case CPU_SCALES_F32:
+        out->scale[0] = floats_load(header + 4 * row);
+        if (second) out->scale[1] = floats_load(header + second + 4 * row);
+        break;
+    }
+}
+
+/* Block `block` of a panel, and what will be read soon. */
+typedef struct place {
+    const uint8_t *header, *codes;
+    unsigned s;
+} place;
+
+INLINE place place_of(const codes_kind k, const uint8_t *panel, uint64_t block) {
+    const cpu_layout *layout = CPU_LAYOUTS + k.kind;
+    const unsigned blocks = layout->record_elems / 32;
+    const size_t record_bytes = layout->header_bytes + blocks * (size_t)layout->block_bytes;
+    const uint8_t *record = panel + block / blocks * record_bytes;
+    const unsigned s = (unsigned)(block % blocks);
+    return (place){record, record + layout->header_bytes + s * (size_t)layout->block_bytes, s};
+}
+
+INLINE void prefetch_block(const codes_kind k, const place *at) {
+    const cpu_layout *layout = CPU_LAYOUTS + k.kind;
+    const unsigned blocks = layout->record_elems / 32;
+    const unsigned bytes = layout->block_bytes + (blocks == 1 ? layout->header_bytes : 0);
+    const uint8_t *from = (blocks == 1 ? at->header : at->codes) + PREFETCH_BYTES;
+    UNROLL for (unsigned i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)from + i, _MM_HINT_T0);
+}
+
+/* ------------------------------------------------------------ multiplying */
+
+/* What the sum of column group `half` starts with: the magic number minus offset * sum of x. */
+INLINE ints sum_start(const codes_kind k, const cpu_activation_line *x, unsigned half) {
+    const bool is_signed = CODES_ARE_SIGNED && k.code_bits == 8;
+    if (is_signed || k.offset == 0) return ints_all(CPU_MAGIC_BITS);
+    if (k.group_elems == 16) {
+        const unsigned shift = k.offset == 32 ? 5 : 7;
+        return ints_sub(ints_all(CPU_MAGIC_BITS),
+                        ints_left_32(ints_broadcast(x->sums + half), shift));
+    }
+    if (k.offset == 8) return ints_broadcast(&x->start8);
+    if (k.offset == 16) return ints_broadcast(&x->start16);
+    return ints_broadcast(&x->start128);
+}
+
+/* acc += isum * scale * x's scale - minimum * x's sum. sum holds the magic number + isum. */
+INLINE floats add_group(const codes_kind k, const open_block *w, floats magic_scale, ints sum,
+                        const cpu_activation_line *x, unsigned half, floats acc) {
+    const floats scale = w->scale[half], shifted = floats_of_bits(sum);
+    const floats g = k.plain_scale ? floats_mul(floats_sub(shifted, floats_all(CPU_MAGIC)), scale)
+                                   : floats_fms(shifted, scale, magic_scale);
+    acc = floats_fma(g, floats_broadcast(&x->scale), acc);
+    if (!k.minimum) return acc;
+    if (k.group_elems == 32) {
+        return floats_fnma(w->minimum[0], floats_broadcast(&x->scaled_sum), acc);
+    }
+    const floats x_sum = floats_from_ints(ints_broadcast(x->sums + half));
+    return floats_fnma(w->minimum[half], floats_mul(x_sum, floats_broadcast(&x->scale)), acc);
+}
+
+/* One block of a unit times `tokens` consecutive lines. */
+INLINE void multiply_block(const codes_kind k, const unsigned tokens, const open_block *w,
+                           const cpu_activation_line *x, floats *acc) {
+    const unsigned halves = 32 / k.group_elems, vectors = 8 / halves;
+    const unsigned chain = CHAIN(k.code_bits) < vectors ? CHAIN(k.code_bits) : vectors;
+    UNROLL for (unsigned half = 0; half < halves; half++) {
+        ints sum[CPU_TILE_TOKENS];
+        UNROLL for (unsigned t = 0; t < tokens; t++) sum[t] = sum_start(k, x + t, half);
+        UNROLL for (unsigned j = half * vectors; j < (half + 1) * vectors; j += chain) {
+            UNROLL for (unsigned t = 0; t < tokens; t++)
+                ints_add_dot(sum + t, w->codes + j, x[t].codes + 4 * j, chain);
+        }
+        const floats magic_scale = floats_mul(floats_all(CPU_MAGIC), w->scale[half]);
+        UNROLL for (unsigned t = 0; t < tokens; t++) acc[t] =
+            add_group(k, w, magic_scale, sum[t], x + t, half, acc[t]);
+    }
+}
+
+INLINE void finish(const target *to, unsigned t, floats acc) {
+    if (to->bias) acc = floats_add(acc, floats_load_part(to->bias, to->count));
+    floats_store_part(to->y + t * to->stride, to->count, acc);
+}
+
+/* A unit's open blocks times `tokens` lines; `step` lines from block to block. */
+INLINE void multiply_unit(const codes_kind k, const unsigned tokens, const open_block *w,
+                          unsigned blocks, const cpu_activation_line *x, size_t step,
+                          const target *to) {
+    floats acc[CPU_TILE_TOKENS];
+    UNROLL for (unsigned t = 0; t < tokens; t++) {
+        acc[t] = to->first ? floats_zero() : floats_load_part(to->y + t * to->stride, to->count);
+    }
+    for (unsigned b = 0; b < blocks; b++, w++, x += step)
+        multiply_block(k, tokens, w, x, acc);
+    UNROLL for (unsigned t = 0; t < tokens; t++) finish(to, t, acc[t]);
+}
+
+/* The same for any number of tokens of one tile. */
+INLINE void multiply_tile(const codes_kind k, const open_block *w, unsigned blocks,
+                          const cpu_activation_line *x, size_t step, target to) {
+    unsigned left = (unsigned)step, take;
+    for (; left; left -= take, x += take, to.y += take * to.stride) {
+        if (left >= 8 && TOKENS_AT_ONCE >= 8) {
+            multiply_unit(k, take = 8, w, blocks, x, step, &to);
+        } else if (left >= 4) {
+            multiply_unit(k, take = 4, w, blocks, x, step, &to);
+        } else if (left >= 2) {
+            multiply_unit(k, take = 2, w, blocks, x, step, &to);
+        } else {
+            multiply_unit(k, take = 1, w, blocks, x, step, &to);
+        }
+    }
+}
+
+/* ------------------------------------------------------------ panels */
+
+typedef struct job {
+    const uint8_t *packed;
+    uint64_t n, panel_bytes, blocks; /* blocks of 32 along K */
+    const void *x;
+    uint32_t tokens;
+    float *y;
+    size_t y_stride;
+    const float *bias;
+    open_block *work;
+} job;
+
+INLINE target target_of(const job *j, uint64_t row, uint32_t token, bool first, bool last) {
+    const uint64_t count = j->n > row ? j->n - row : 0;
+    return (target){.y = j->y + token * j->y_stride + row,
+                    .stride = j->y_stride,
+                    .count = count < LANES ? (unsigned)count : LANES,
+                    .first = first,
+                    .bias = last && j->bias ? j->bias + row : NULL};
+}
+
+/* T = 1: one panel. */
+INLINE void multiply_one(const codes_kind k, const job *j, uint64_t panel) {
+    const uint8_t *from = j->packed + panel * j->panel_bytes;
+    const cpu_activation_line *x = j->x;
+    floats acc[UNITS];
+    UNROLL for (unsigned u = 0; u < UNITS; u++) acc[u] = floats_zero();
+    for (uint64_t b = 0; b < j->blocks; b++, x++) {
+        const place at = place_of(k, from, b);
+        prefetch_block(k, &at);
+        UNROLL for (unsigned u = 0; u < UNITS; u++) {
+            open_block w;
+            open_codes(k, at.codes, u, w.codes);
+            open_scales(k, at.header, u, at.s, &w);
+            multiply_block(k, 1, &w, x, acc + u);
+        }
+    }
+    UNROLL for (unsigned u = 0; u < UNITS; u++) {
+        const target to = target_of(j, panel * CPU_PANEL_ROWS + u * LANES, 0, true, true);
+        if (to.count) finish(&to, 0, acc[u]);
+    }
+}
+
+/* Blocks [first, first + count) of a panel to [UNITS][BLOCKS_OPEN]. */
+INLINE void open_panel(const codes_kind k, const uint8_t *panel, uint64_t first, unsigned count,
+                       open_block *out) {
+    for (unsigned b = 0; b < count; b++) {
+        const place at = place_of(k, panel, first + b);
+        prefetch_block(k, &at);
+        UNROLL for (unsigned u = 0; u < UNITS; u++) {
+            open_codes(k, at.codes, u, out[u * BLOCKS_OPEN + b].codes);
+            open_scales(k, at.header, u, at.s, out + u * BLOCKS_OPEN + b);
+        }
+    }
+}
+
+/* T > 1: `panels` <= PANELS_OPEN of them. */
+INLINE void multiply_many(const codes_kind k, const job *j, uint64_t panel, unsigned panels) {
+    for (uint64_t b = 0; b < j->blocks; b += BLOCKS_OPEN) {
+        const bool last = j->blocks - b <= BLOCKS_OPEN;
+        const unsigned count = last ? (unsigned)(j->blocks - b) : BLOCKS_OPEN;
+        for (unsigned p = 0; p < panels; p++) {
+            open_panel(k, j->packed + (panel + p) * j->panel_bytes, b, count,
+                       j->work + p * (UNITS * BLOCKS_OPEN));
+        }
+        const cpu_activation_line *x = j->x;
+        for (uint32_t t = 0; t < j->tokens; t += CPU_TILE_TOKENS) {
+            const uint32_t left = j->tokens - t;
+            const size_t step = left < CPU_TILE_TOKENS ? left : CPU_TILE_TOKENS;
+            for (unsigned u = 0; u < panels * UNITS; u++) {
+                const uint64_t row = panel * CPU_PANEL_ROWS + u * LANES;
+                const target to = target_of(j, row, t, b == 0, last);
+                if (to.count)
+                    multiply_tile(k, j->work + u * BLOCKS_OPEN, count, x + b * step, step, to);
+            }
+            x += j->blocks * step;
+        }
+    }
+}
+
+INLINE void multiply_panels(const codes_kind k, const job *j, uint64_t first, uint64_t end) {
+    if (j->tokens == 1) {
+        for (uint64_t p = first; p < end; p++)
+            multiply_one(k, j, p);
+        return;
+    }
+    for (uint64_t p = first; p < end; p += PANELS_OPEN)
+        multiply_many(k, j, p, end - p < PANELS_OPEN ? (unsigned)(end - p) : PANELS_OPEN);
+}
+
+/* ------------------------------------------------------------ layouts */
+
+INLINE codes_kind kind_of(cpu_layout_kind kind) {
+    const cpu_layout *layout = CPU_LAYOUTS + kind;
+    return (codes_kind){.kind = kind,
+                        .code_bits = layout->code_bits,
+                        .group_elems = layout->group_elems,
+                        .offset = layout->offset,
+                        .minimum = layout->scales == CPU_SCALES_F16_MINIMUM ||
+                                   layout->scales == CPU_SCALES_SIX_BITS ||
+                                   layout->scales == CPU_SCALES_F32_MINIMUM,
+                        .plain_scale = layout->scales == CPU_SCALES_F32 ||
+                                       layout->scales == CPU_SCALES_F32_MINIMUM};
+}
+
+static void multiply_q4_0(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q4_0), j, first, end);
+}
+static void multiply_q4_1(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q4_1), j, first, end);
+}
+static void multiply_q5_0(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q5_0), j, first, end);
+}
+static void multiply_q5_1(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q5_1), j, first, end);
+}
+static void multiply_q8_0(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q8_0), j, first, end);
+}
+static void multiply_q4_k(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q4_K), j, first, end);
+}
+static void multiply_q5_k(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q5_K), j, first, end);
+}
+static void multiply_q6_k(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_Q6_K), j, first, end);
+}
+static void multiply_group32(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_GROUP32), j, first, end);
+}
+static void multiply_group16(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_GROUP16), j, first, end);
+}
+static void multiply_group16m(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_GROUP16M), j, first, end);
+}
+
+static void multiply_codes(CPU_MATMUL_PARAMETERS) {
+    (void)x_stride;
+    const cpu_layout_kind kind = cpu_layout_of(e);
+    const job j = {.packed = packed,
+                   .n = n,
+                   .panel_bytes = cpu_layout_panel_bytes(kind, k),
+                   .blocks = k / 32,
+                   .x = x,
+                   .tokens = rows,
+                   .y = y,
+                   .y_stride = y_stride,
+                   .bias = bias,
+                   .work = work};
+    switch (kind) {
+    case CPU_LAYOUT_Q4_0: multiply_q4_0(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q4_1: multiply_q4_1(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q5_0: multiply_q5_0(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q5_1: multiply_q5_1(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q8_0: multiply_q8_0(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q4_K: multiply_q4_k(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q5_K: multiply_q5_k(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_Q6_K: multiply_q6_k(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_GROUP32: multiply_group32(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_GROUP16: multiply_group16(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_GROUP16M: multiply_group16m(&j, first_panel, end_panel); break;
+    default: break; /* floats have kernels of their own */
+    }
+}
