@@ -9,10 +9,15 @@
 
 /* For every CODES layout. */
 void cpu_matmul_codes_scalar(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_codes_avx2(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_codes_avx2vnni(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_codes_avx512(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_codes_avx512vnni(CPU_MATMUL_PARAMETERS);
 
 /* For every FLOATS layout. */
 void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_floats_avx2(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_floats_avx512(CPU_MATMUL_PARAMETERS);
 
 /* See cpu_quantize_rows. A group that holds a NaN or an infinity gets the scale NaN and codes 0;
  * one whose magnitudes are all below 127 / FLT_MAX gets scale and codes 0. */

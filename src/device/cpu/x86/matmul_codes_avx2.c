@@ -1,0 +1,17 @@
+/* Matrix multiplication by packed codes on AVX2: 8 rows by 4 tokens in registers. */
+#include "device/cpu/matmul_kernels.h"
+
+#define VNNI           0
+#define TOKENS_AT_ONCE 4
+#define BLOCKS_OPEN    16u
+#define PANELS_OPEN    4u
+#include "device/cpu/x86/vector_avx2.h"
+#include "device/cpu/x86/matmul_codes_template.h"
+
+_Static_assert(sizeof(open_block) * UNITS * BLOCKS_OPEN * PANELS_OPEN == CPU_MATMUL_WORK_BYTES,
+               "scratch of matmul_configs.def");
+
+void cpu_matmul_codes_avx2(CPU_MATMUL_PARAMETERS) {
+    multiply_codes(e, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
+                   work);
+}

@@ -1,0 +1,163 @@
+/* Matrix multiplication by packed floats, for vectors of LANES rows: a vector_*.h comes first.
+ *
+ * A panel is cut along K into slices that stay in the first cache while all tokens pass; sums wait
+ * in y between slices. Each output is one chain of fma over K, so every cut gives the same bits. */
+
+#define UNITS          (CPU_PANEL_ROWS / LANES)
+#define SLICE_COLUMNS  128u
+#define PREFETCH_BYTES 4096
+
+typedef struct floats_job {
+    const uint8_t *packed;
+    uint64_t n, k, panel_bytes;
+    const float *x;
+    size_t x_stride;
+    uint32_t tokens;
+    float *y;
+    size_t y_stride;
+    const float *bias;
+} floats_job;
+
+INLINE floats load_weights(const cpu_layout_kind kind, const uint8_t *column, unsigned unit) {
+    const unsigned row = unit * LANES;
+    if (kind == CPU_LAYOUT_F16) return floats_from_f16(column + 2 * row);
+    if (kind == CPU_LAYOUT_BF16) return floats_from_bf16(column + 2 * row);
+    return floats_load(column + 4 * row);
+}
+
+/* Where a group of units' sums go. */
+typedef struct floats_target {
+    float *y;
+    size_t stride;
+    unsigned count; /* rows that exist from the first unit on */
+    bool first;
+    const float *bias;
+} floats_target;
+
+INLINE unsigned count_of(const floats_target *to, unsigned unit) {
+    const unsigned before = unit * LANES;
+    return to->count < before ? 0 : to->count - before;
+}
+
+/* `units` units from `unit` on, times `tokens` rows of x, over `columns` columns. */
+INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, const unsigned tokens,
+                            const uint8_t *w, uint64_t columns, const float *x, size_t x_stride,
+                            unsigned unit, const floats_target *to) {
+    const unsigned column_bytes = CPU_LAYOUTS[kind].block_bytes;
+    floats acc[FLOAT_TOKENS][UNITS];
+    UNROLL for (unsigned t = 0; t < tokens; t++) {
+        UNROLL for (unsigned u = 0; u < units; u++) {
+            acc[t][u] = to->first
+                            ? floats_zero()
+                            : floats_load_part(to->y + t * to->stride + u * LANES, count_of(to, u));
+        }
+    }
+    for (uint64_t c = 0; c < columns; c++, w += column_bytes) {
+        if (tokens == 1) {
+            _mm_prefetch((const char *)w + PREFETCH_BYTES, _MM_HINT_T0);
+            if (column_bytes > 64) _mm_prefetch((const char *)w + PREFETCH_BYTES + 64, _MM_HINT_T0);
+        }
+        floats row[UNITS];
+        UNROLL for (unsigned u = 0; u < units; u++) row[u] = load_weights(kind, w, unit + u);
+        UNROLL for (unsigned t = 0; t < tokens; t++) {
+            const floats value = floats_broadcast(x + t * x_stride + c);
+            UNROLL for (unsigned u = 0; u < units; u++) acc[t][u] =
+                floats_fma(row[u], value, acc[t][u]);
+        }
+    }
+    UNROLL for (unsigned t = 0; t < tokens; t++) {
+        UNROLL for (unsigned u = 0; u < units; u++) {
+            const unsigned count = count_of(to, u);
+            if (!count) continue;
+            floats v = acc[t][u];
+            if (to->bias) v = floats_add(v, floats_load_part(to->bias + u * LANES, count));
+            floats_store_part(to->y + t * to->stride + u * LANES, count, v);
+        }
+    }
+}
+
+/* One slice of a panel times all tokens. */
+INLINE void multiply_slice(const cpu_layout_kind kind, const floats_job *j, uint64_t panel,
+                           uint64_t first, uint64_t columns) {
+    const uint8_t *w = j->packed + panel * j->panel_bytes + first * CPU_LAYOUTS[kind].block_bytes;
+    for (unsigned unit = 0; unit < UNITS; unit += FLOAT_UNITS) {
+        const uint64_t row = panel * CPU_PANEL_ROWS + unit * LANES;
+        if (row >= j->n) break;
+        const uint64_t count = j->n - row;
+        floats_target to = {.y = j->y + row,
+                            .stride = j->y_stride,
+                            .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
+                            .first = first == 0,
+                            .bias = j->bias && first + columns == j->k ? j->bias + row : NULL};
+        const float *x = j->x + first;
+        unsigned take;
+        for (uint32_t left = j->tokens; left; left -= take, x += take * j->x_stride) {
+            if (left >= FLOAT_TOKENS) {
+                multiply_floats(kind, FLOAT_UNITS, take = FLOAT_TOKENS, w, columns, x, j->x_stride,
+                                unit, &to);
+            } else if (left >= 2) {
+                multiply_floats(kind, FLOAT_UNITS, take = 2, w, columns, x, j->x_stride, unit, &to);
+            } else {
+                multiply_floats(kind, FLOAT_UNITS, take = 1, w, columns, x, j->x_stride, unit, &to);
+            }
+            to.y += take * j->y_stride;
+        }
+    }
+}
+
+/* T = 1: a whole panel in one pass over its bytes. */
+INLINE void multiply_row(const cpu_layout_kind kind, const floats_job *j, uint64_t panel) {
+    const uint64_t row = panel * CPU_PANEL_ROWS, count = j->n - row;
+    const floats_target to = {.y = j->y + row,
+                              .stride = j->y_stride,
+                              .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
+                              .first = true,
+                              .bias = j->bias ? j->bias + row : NULL};
+    multiply_floats(kind, UNITS, 1, j->packed + panel * j->panel_bytes, j->k, j->x, j->x_stride, 0,
+                    &to);
+}
+
+INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *j, uint64_t first,
+                                  uint64_t end) {
+    for (uint64_t p = first; p < end; p++) {
+        if (j->tokens == 1 || j->k == 0) {
+            multiply_row(kind, j, p);
+            continue;
+        }
+        for (uint64_t c = 0; c < j->k; c += SLICE_COLUMNS) {
+            const uint64_t left = j->k - c;
+            multiply_slice(kind, j, p, c, left < SLICE_COLUMNS ? left : SLICE_COLUMNS);
+        }
+    }
+}
+
+static void multiply_f16(const floats_job *j, uint64_t first, uint64_t end) {
+    multiply_float_panels(CPU_LAYOUT_F16, j, first, end);
+}
+static void multiply_bf16(const floats_job *j, uint64_t first, uint64_t end) {
+    multiply_float_panels(CPU_LAYOUT_BF16, j, first, end);
+}
+static void multiply_f32(const floats_job *j, uint64_t first, uint64_t end) {
+    multiply_float_panels(CPU_LAYOUT_F32, j, first, end);
+}
+
+static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
+    (void)work;
+    const cpu_layout_kind kind = cpu_layout_of(e);
+    const floats_job j = {.packed = packed,
+                          .n = n,
+                          .k = k,
+                          .panel_bytes = cpu_layout_panel_bytes(kind, k),
+                          .x = x,
+                          .x_stride = x_stride,
+                          .tokens = rows,
+                          .y = y,
+                          .y_stride = y_stride,
+                          .bias = bias};
+    switch (kind) {
+    case CPU_LAYOUT_F16: multiply_f16(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_BF16: multiply_bf16(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_F32: multiply_f32(&j, first_panel, end_panel); break;
+    default: break; /* codes have kernels of their own */
+    }
+}
