@@ -17,6 +17,8 @@ configure_package_config_file(cmake/OndolConfig.cmake.in ${CMAKE_CURRENT_BINARY_
   INSTALL_DESTINATION ${PACKAGE_FOLDER})
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/OndolConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
+# The prefix is told from where the .pc file lies, so that `cmake --install --prefix` is free to choose.
+file(RELATIVE_PATH PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/ondol.pc.in ondol.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/OndolConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/OndolConfigVersion.cmake DESTINATION ${PACKAGE_FOLDER})

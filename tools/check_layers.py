@@ -78,7 +78,8 @@ def main():
                 fault(path, line, f"names a registry or a path of one machine: {place.group()}")
         if path.suffix not in (".c", ".h", ".def", ".cu"):
             continue
-        other = names.setdefault(path.name, path)
+        own = path.relative_to(ROOT).parts[0] != "examples"  # whose names are for their readers
+        other = names.setdefault(path.name, path) if own else path
         if other is not path:
             fault(path, 1, f"same file name as {other.relative_to(ROOT)}")
         if path.suffix != ".def" and not path.stem.endswith(("_grids", "_tables")) and text.count("\n") > LINES_MAX:
