@@ -123,8 +123,9 @@ ondol_status graph_add_weight(graph *g, const char *name, tensor_encoding encodi
     status = add_initializer(g, name, shape, data, data_bytes, out, err);
     if (status != ONDOL_OK) return status;
     const tensor_encoding_info *info = tensor_encoding_info_of(encoding);
-    bool quantised = info->encoding_class == TENSOR_CLASS_QUANTISED;
-    g->values[*out].element = quantised ? TENSOR_ELEMENT_F32 : info->element;
+    /* Codes and short floats are read as f32, which holds them exactly. */
+    const bool integer = info->encoding_class == TENSOR_CLASS_INTEGER;
+    g->values[*out].element = integer ? info->element : TENSOR_ELEMENT_F32;
     g->values[*out].encoding = encoding;
     return ONDOL_OK;
 }
