@@ -23,5 +23,7 @@ void cpu_matmul_floats_avx512(CPU_MATMUL_PARAMETERS);
  * one whose magnitudes are all below 127 / FLT_MAX gets scale and codes 0. */
 void cpu_quantize_rows_scalar(void *dst, const float *x, size_t x_stride, uint32_t rows,
                               uint32_t first_row, uint32_t end_row, uint64_t k);
+void cpu_quantize_rows_avx2(void *dst, const float *x, size_t x_stride, uint32_t rows,
+                            uint32_t first_row, uint32_t end_row, uint64_t k);
 
 #endif

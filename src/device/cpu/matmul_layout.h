@@ -89,6 +89,12 @@ typedef struct cpu_activation_line {
 /* Line of row `row`, group 0; the next group is *step lines further. */
 const cpu_activation_line *cpu_activation_row(const void *quantised, uint32_t rows, uint64_t k,
                                               uint32_t row, size_t *step);
+cpu_activation_line *cpu_activation_row_of(void *quantised, uint32_t rows, uint64_t k, uint32_t row,
+                                           size_t *step);
+
+/* All but the codes, from the scale and the sums of the two halves. */
+void cpu_activation_finish(cpu_activation_line *line, float scale, int32_t low_sum,
+                           int32_t high_sum);
 
 /* The functions of configs, see matmul.h; kernels of an instruction set are named in
  * matmul_configs.def. */

@@ -15,11 +15,29 @@ uint64_t cpu_activation_bytes(uint64_t rows, uint64_t k) {
     return rows * groups_of(k) * sizeof(cpu_activation_line);
 }
 
-const cpu_activation_line *cpu_activation_row(const void *quantised, uint32_t rows, uint64_t k,
-                                              uint32_t row, size_t *step) {
+cpu_activation_line *cpu_activation_row_of(void *quantised, uint32_t rows, uint64_t k, uint32_t row,
+                                           size_t *step) {
     const uint32_t first = row / CPU_TILE_TOKENS * CPU_TILE_TOKENS;
     *step = rows - first < CPU_TILE_TOKENS ? rows - first : CPU_TILE_TOKENS;
-    return (const cpu_activation_line *)quantised + first * groups_of(k) + (row - first);
+    return (cpu_activation_line *)quantised + first * groups_of(k) + (row - first);
+}
+
+const cpu_activation_line *cpu_activation_row(const void *quantised, uint32_t rows, uint64_t k,
+                                              uint32_t row, size_t *step) {
+    return cpu_activation_row_of((void *)quantised, rows, k, row, step);
+}
+
+void cpu_activation_finish(cpu_activation_line *line, float scale, int32_t low_sum,
+                           int32_t high_sum) {
+    const int32_t sum = low_sum + high_sum;
+    line->scale = scale;
+    line->scaled_sum = scale * (float)sum;
+    line->start0 = CPU_MAGIC_BITS;
+    line->start8 = CPU_MAGIC_BITS - 8 * sum;
+    line->start16 = CPU_MAGIC_BITS - 16 * sum;
+    line->start128 = CPU_MAGIC_BITS - 128 * sum;
+    line->sums[0] = low_sum;
+    line->sums[1] = high_sum;
 }
 
 /* The bits of the largest magnitude: they are in the order of the magnitudes, NaN above infinity.
@@ -48,28 +66,21 @@ static void quantize_group(const float x[BLOCK], cpu_activation_line *line) {
     memcpy(&most, &bits, sizeof most);
     const float inverse = 127.0f / most;
     const bool plain = isfinite(most) && isfinite(inverse);
-    line->scale = plain ? most / 127.0f : isfinite(most) ? 0.0f : NAN;
-    line->sums[0] = line->sums[1] = 0;
+    int32_t sums[2] = {0, 0};
     for (unsigned i = 0; i < BLOCK; i++) {
         const int32_t code = plain ? code_of(x[i], inverse) : 0;
         line->codes[i] = (int8_t)code;
-        line->sums[i / 16] += code;
+        sums[i / 16] += code;
     }
-    const int32_t sum = line->sums[0] + line->sums[1];
-    line->scaled_sum = line->scale * (float)sum;
-    line->start0 = CPU_MAGIC_BITS;
-    line->start8 = CPU_MAGIC_BITS - 8 * sum;
-    line->start16 = CPU_MAGIC_BITS - 16 * sum;
-    line->start128 = CPU_MAGIC_BITS - 128 * sum;
+    const float scale = plain ? most / 127.0f : isfinite(most) ? 0.0f : NAN;
+    cpu_activation_finish(line, scale, sums[0], sums[1]);
 }
 
 void cpu_quantize_rows_scalar(void *dst, const float *x, size_t x_stride, uint32_t rows,
                               uint32_t first_row, uint32_t end_row, uint64_t k) {
     for (uint32_t r = first_row; r < end_row; r++) {
         size_t step = 0;
-        cpu_activation_line *line =
-            (cpu_activation_line *)dst +
-            (cpu_activation_row(dst, rows, k, r, &step) - (const cpu_activation_line *)dst);
+        cpu_activation_line *line = cpu_activation_row_of(dst, rows, k, r, &step);
         const float *src = x + r * x_stride;
         for (uint64_t c = 0; c + BLOCK <= k; c += BLOCK, line += step)
             quantize_group(src + c, line);
@@ -87,7 +98,10 @@ typedef struct quantize_row {
 } quantize_row;
 
 static const quantize_row KERNELS[] = {
-    /* best first */
+/* best first */
+#if defined(__x86_64__)
+    {BASE_ISA_AVX2, cpu_quantize_rows_avx2},
+#endif
     {BASE_ISA_SCALAR, cpu_quantize_rows_scalar},
 };
 
