@@ -50,24 +50,44 @@ float cpu_scaled_sum(cpu_layout_kind kind, int32_t isum, float scale) {
 
 /* ------------------------------------------------------------ pack */
 
-/* Codes of one row into a block that was zeros. */
+static uint32_t load_dword(const int8_t *p) {
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static void store_dword(uint8_t *p, uint32_t value) {
+    memcpy(p, &value, sizeof value);
+}
+
+/* Codes of one row, four columns at a time: no operation leaves its byte. An offset is 0 or the
+ * code's sign bit, so that adding it is an exclusive or. */
 static void put_codes(const cpu_layout *layout, uint8_t *block, unsigned row, const int8_t *codes) {
-    const unsigned h = row / 16, l = row % 16;
-    for (unsigned c = 0; c < BLOCK; c++) {
-        const unsigned u = (unsigned)(codes[c] + layout->offset), j = c / 4, at = 4 * l + c % 4;
-        if (layout->code_bits == 8) {
-            block[(8 * h + j) * 64 + at] = (uint8_t)u;
-            continue;
-        }
-        uint8_t *low = block + (4 * h + j % 4) * 64 + at;
-        *low = (uint8_t)(*low | (u & 15u) << (j / 4 * 4));
-        if (layout->code_bits == 5) {
-            uint8_t *high = block + 512 + 64 * h + at;
-            *high = (uint8_t)(*high | (u >> 4) << j);
-        } else if (layout->code_bits == 6) {
-            uint8_t *high = block + 512 + (2 * h + j / 4) * 64 + at;
-            *high = (uint8_t)(*high | (u >> 4) << (2 * (j % 4)));
-        }
+    const uint32_t ones = 0x01010101u, nibbles = 15 * ones;
+    const uint32_t offset = (uint32_t)layout->offset * ones;
+    const uint32_t mask =
+        layout->code_bits == 8 ? UINT32_MAX : ((1u << layout->code_bits) - 1) * ones;
+    const unsigned h = row / 16;
+    uint8_t *at = block + 4 * (row % 16);
+    uint32_t u[8], high[2] = {0, 0};
+    for (unsigned j = 0; j < 8; j++)
+        u[j] = (load_dword(codes + 4 * j) ^ offset) & mask;
+    if (layout->code_bits == 8) {
+        for (unsigned j = 0; j < 8; j++)
+            store_dword(at + (8 * h + j) * 64, u[j]);
+        return;
+    }
+    for (unsigned j = 0; j < 4; j++)
+        store_dword(at + (4 * h + j) * 64, (u[j] & nibbles) | (u[j + 4] & nibbles) << 4);
+    if (layout->code_bits == 5) {
+        for (unsigned j = 0; j < 8; j++)
+            high[0] |= (u[j] >> 4 & ones) << j;
+        store_dword(at + 512 + 64 * h, high[0]);
+    } else if (layout->code_bits == 6) {
+        for (unsigned j = 0; j < 8; j++)
+            high[j / 4] |= (u[j] >> 4 & 3 * ones) << (2 * (j % 4));
+        store_dword(at + 512 + 128 * h, high[0]);
+        store_dword(at + 512 + 128 * h + 64, high[1]);
     }
 }
 
@@ -130,12 +150,13 @@ void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t 
     const uint64_t row_bytes = k / info->block_elems * info->block_bytes;
     const unsigned run = info->block_elems; /* 32, 64, 128 or 256: whole records of the layout */
     const uint64_t run_bytes = cpu_layout_panel_bytes(kind, run);
-    memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
-    for (unsigned r = 0; r < ROWS && panel * ROWS + r < n; r++) {
-        const uint8_t *src = (const uint8_t *)blocks + (panel * ROWS + r) * row_bytes;
-        uint8_t *out = dst;
-        for (uint64_t c = 0; c < k; c += run, src += info->block_bytes, out += run_bytes)
-            pack_run(kind, info, src, run, r, out);
+    const uint8_t *src = (const uint8_t *)blocks + panel * ROWS * row_bytes;
+    const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
+    uint8_t *out = dst;
+    if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
+    for (uint64_t c = 0; c < k; c += run, src += info->block_bytes, out += run_bytes) {
+        for (unsigned r = 0; r < rows; r++)
+            pack_run(kind, info, src + r * row_bytes, run, r, out);
     }
 }
 
