@@ -1,4 +1,5 @@
-/* Grammars that say what a model may answer: GBNF or a JSON schema -> which tokens may come next. */
+/* Grammars that say what a model may answer: GBNF or a JSON schema -> which tokens may come next.
+ */
 #ifndef TEXT_TEXT_GRAMMAR_H
 #define TEXT_TEXT_GRAMMAR_H
 
