@@ -2,6 +2,7 @@
  * The tables were written by tools/make_exact_math_tables.py. */
 #include "base/exact_math.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #define EXP_STEP_LO        (-0x1.718432a1b0e26p-41)
 #define LN2_HI             0x1.62e42fefa3800p-1 /* a multiple of 2^-42, as the table's logarithms */
 #define LN2_LO             0x1.ef35793c76730p-45
+
+/* Wider intermediate results (x87) would give other bits. */
+_Static_assert(FLT_EVAL_METHOD == 0, "doubles are to be computed as doubles");
 
 /* clang-format off */
 /* 2^(i / 64) as hi + lo. */
