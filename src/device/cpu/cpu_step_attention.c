@@ -1,40 +1,35 @@
 /* PagedAttention on threads. Phase 0: keys and values of the step's rows go to their pages. Phase
  * 1: every tile of rows, with every kv head, attends to its sequence's pages. */
 #include "device/cpu/cpu_steps.h"
-#include "device/host_buffer.h"
 
-static const uint32_t *page_table(const plan_step_block *b, uint32_t group, uint32_t sequence) {
-    return b->page_tables[group * b->sequence_count + sequence];
-}
-
-static void write_rows(const cpu_context *c, const tensor_kv_layout *layout) {
+static void write_rows(const host_context *c, const tensor_kv_layout *layout) {
     const plan *p = c->p;
     const plan_step *s = c->step;
     const plan_kv_layer *layer = p->kv->layers + s->layer;
     const plan_step_block *b = c->binding->block;
     const plan_value *k = p->values + s->in[1], *v = p->values + s->in[2];
-    const float *keys = host_value_address(p, s->in[1], c->binding);
-    const float *values = host_value_address(p, s->in[2], c->binding);
+    const float *keys = host_value_address(c, s->in[1]);
+    const float *values = host_value_address(c, s->in[2]);
     unsigned char *pool = c->binding->pools[layer->group]->host;
     uint64_t first = 0, end = 0;
-    cpu_share(c, (uint64_t)b->row_count * layer->kv_heads, 1, &first, &end);
+    host_share(c, (uint64_t)b->row_count * layer->kv_heads, 1, &first, &end);
     for (uint64_t unit = first; unit < end; unit++) {
         const uint32_t row = (uint32_t)(unit / layer->kv_heads);
         const uint32_t head = (uint32_t)(unit % layer->kv_heads);
         const uint32_t position = (uint32_t)b->positions[row];
         const uint32_t page =
-            page_table(b, layer->group, b->row_sequence[row])[position / layout->page_tokens];
+            host_page_table(c, layer->group, b->row_sequence[row])[position / layout->page_tokens];
         const tensor_kv_offsets offsets = tensor_kv_head_offsets(layout, head);
         unsigned char *at =
             pool + page * p->kv->groups[layer->group].page_bytes + layer->offset_bytes;
         const size_t column = (size_t)head * layer->head_size;
-        c->device->kernels.kv_write(layout, &offsets, at, position % layout->page_tokens,
+        cpu_kernels_of(c)->kv_write(layout, &offsets, at, position % layout->page_tokens,
                                     keys + (size_t)row * k->row_stride + column,
                                     values + (size_t)row * v->row_stride + column);
     }
 }
 
-static void attend(const cpu_context *c, const tensor_kv_layout *layout, const plan_tile *t,
+static void attend(const host_context *c, const tensor_kv_layout *layout, const plan_tile *t,
                    uint32_t kv_head) {
     const plan *p = c->p;
     const plan_step *s = c->step;
@@ -43,29 +38,28 @@ static void attend(const cpu_context *c, const tensor_kv_layout *layout, const p
     const plan_value *q = p->values + s->in[0], *y = p->values + s->out;
     const uint32_t heads_per_kv = s->heads / s->kv_heads;
     const size_t column = (size_t)kv_head * heads_per_kv * s->head_size;
-    const float *queries = host_value_address(p, s->in[0], c->binding);
-    float *out = host_value_address(p, s->out, c->binding);
-    const cpu_attention_tile tile = {
-        .q = queries + t->first_row * (size_t)q->row_stride + column,
-        .out = out + t->first_row * (size_t)y->row_stride + column,
-        .q_stride = q->row_stride,
-        .out_stride = y->row_stride,
-        .rows = t->row_count,
-        .first_position = (uint32_t)b->positions[t->first_row],
-        .heads_per_kv = heads_per_kv,
-        .head_size = s->head_size,
-        .window = s->window,
-        .scale = s->scale,
-        .softcap = s->softcap,
-        .layout = layout,
-        .offsets = tensor_kv_head_offsets(layout, kv_head),
-        .pool = (const unsigned char *)c->binding->pools[layer->group]->host + layer->offset_bytes,
-        .page_bytes = p->kv->groups[layer->group].page_bytes,
-        .pages = page_table(b, layer->group, t->sequence)};
-    c->device->kernels.attention(&tile, c->work);
+    const float *queries = host_value_address(c, s->in[0]);
+    float *out = host_value_address(c, s->out);
+    const cpu_attention_tile tile = {.q = queries + t->first_row * (size_t)q->row_stride + column,
+                                     .out = out + t->first_row * (size_t)y->row_stride + column,
+                                     .q_stride = q->row_stride,
+                                     .out_stride = y->row_stride,
+                                     .rows = t->row_count,
+                                     .first_position = (uint32_t)b->positions[t->first_row],
+                                     .heads_per_kv = heads_per_kv,
+                                     .head_size = s->head_size,
+                                     .window = s->window,
+                                     .scale = s->scale,
+                                     .softcap = s->softcap,
+                                     .layout = layout,
+                                     .offsets = tensor_kv_head_offsets(layout, kv_head),
+                                     .pool = host_layer_pool(c, layer),
+                                     .page_bytes = p->kv->groups[layer->group].page_bytes,
+                                     .pages = host_page_table(c, layer->group, t->sequence)};
+    cpu_kernels_of(c)->attention(&tile, c->work);
 }
 
-void cpu_step_attention(const cpu_context *c, unsigned phase) {
+void cpu_step_attention(const host_context *c, unsigned phase) {
     const tensor_kv_layout layout = plan_kv_layout(c->p->kv, c->step->layer);
     if (phase == 0) {
         write_rows(c, &layout);
