@@ -25,14 +25,13 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/OndolConfig.cmake
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ondol.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(TARGETS ondol DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES apps/ondol/ondol.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE NOTICE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(NOT CMAKE_CROSSCOMPILING)
-  set(COMPLETIONS ${CMAKE_BINARY_DIR}/completions)
-  install(FILES ${COMPLETIONS}/ondol.bash RENAME ondol
+  set(MADE ${CMAKE_BINARY_DIR}/share)
+  install(FILES ${MADE}/ondol.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${MADE}/ondol.bash RENAME ondol
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-  install(FILES ${COMPLETIONS}/ondol.zsh RENAME _ondol
+  install(FILES ${MADE}/ondol.zsh RENAME _ondol
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-  install(FILES ${COMPLETIONS}/ondol.fish
-    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  install(FILES ${MADE}/ondol.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()

@@ -74,6 +74,9 @@ const char *nearest_name(const char *name, const char *(*next)(const void *user,
 void help_command(const command *self, FILE *to);
 void help_overview(const command *const *commands, size_t count, FILE *to);
 
+/* ---- option_manual.c: the commands as man(7) source. */
+void manual_print(const command *const *commands, size_t count, FILE *to);
+
 /* ---- completion.c: shell is "bash", "zsh" or "fish". False: unknown shell. */
 bool completion_print(const char *shell, const command *const *commands, size_t count, FILE *to);
 

@@ -288,7 +288,7 @@ static int run(const command *self, int argc, char **argv) {
 const command command_run = {"run",
                              "MODEL [PROMPT]",
                              "Answers a prompt",
-                             "PROMPT - or no PROMPT reads standard input. With no --raw the prompt "
+                             "PROMPT - or no PROMPT reads standard input. Without --raw the prompt "
                              "is the user's message in the model's chat template.",
                              groups,
                              4,

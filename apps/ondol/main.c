@@ -42,10 +42,12 @@ static int help(const char *name) {
     return report_flush(EXIT_DONE);
 }
 
-/* Not in the help: for the shells. */
+/* Not in the help: for the shells, and for the manual page. */
 static int completions(const char *shell) {
     if (shell && strcmp(shell, "models") == 0) {
         model_name_list(stdout);
+    } else if (shell && strcmp(shell, "man") == 0) {
+        manual_print(commands, COMMAND_COUNT, stdout);
     } else if (!shell || !completion_print(shell, commands, COMMAND_COUNT, stdout)) {
         return report_usage(NULL, "completions expects bash, zsh or fish");
     }
