@@ -30,7 +30,7 @@ static void run_once(void *argument) {
 }
 
 static void measure(bench *b, cpu_quantize_rows quantize, const char *name) {
-    static const uint32_t TOKENS[] = {1, 8, 32, 128, TOKENS_MAX};
+    static const uint32_t TOKENS[] = {1, 2, 4, 8, 16, 32, 128, TOKENS_MAX};
     printf("%-34s", name);
     for (size_t i = 0; i < sizeof TOKENS / sizeof *TOKENS; i++) {
         b->tokens = TOKENS[i];

@@ -148,15 +148,16 @@ void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t 
     const cpu_layout_kind kind = cpu_layout_of(e);
     const tensor_encoding_info *info = tensor_encoding_info_of(e);
     const uint64_t row_bytes = k / info->block_elems * info->block_bytes;
-    const unsigned run = info->block_elems; /* 32, 64, 128 or 256: whole records of the layout */
-    const uint64_t run_bytes = cpu_layout_panel_bytes(kind, run);
     const uint8_t *src = (const uint8_t *)blocks + panel * ROWS * row_bytes;
     const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
     uint8_t *out = dst;
     if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
-    for (uint64_t c = 0; c < k; c += run, src += info->block_bytes, out += run_bytes) {
+    for (uint64_t c = 0; c < k; c += RUN_MAX) {
+        const unsigned run = k - c < RUN_MAX ? (unsigned)(k - c) : RUN_MAX;
         for (unsigned r = 0; r < rows; r++)
             pack_run(kind, info, src + r * row_bytes, run, r, out);
+        src += run / info->block_elems * info->block_bytes;
+        out += cpu_layout_panel_bytes(kind, run);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #define VNNI           1
 #define TOKENS_AT_ONCE 4
+#define DIRECT_TOKENS  2
+#define FEW_TOKENS(k)  8
 #define BLOCKS_OPEN    16u
 #define PANELS_OPEN    4u
 #include "device/cpu/x86/vector_avx2.h"

@@ -8,6 +8,7 @@
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
 #define PREFETCH_BYTES 4096
+#define BLOCK_BYTES(k) (CPU_LAYOUTS[(k).kind].block_bytes)
 
 /* 32 columns of LANES rows in the open. */
 typedef struct open_block {
@@ -53,7 +54,7 @@ INLINE void open_codes(const codes_kind k, const uint8_t *block, unsigned unit, 
         const ints high = ints_load(at + 512 + 64 * h);
         UNROLL for (unsigned j = 0; j < 8; j++) {
             const ints bit = j < 4 ? ints_left_16(high, 4 - j) : ints_right_16(high, j - 4);
-            codes[j] = ints_or(codes[j], ints_and(bit, ints_all_bytes(16)));
+            codes[j] = ints_or_and(codes[j], bit, ints_all_bytes(16));
         }
     }
     if (k.code_bits == 6) {
@@ -62,7 +63,7 @@ INLINE void open_codes(const codes_kind k, const uint8_t *block, unsigned unit, 
             const unsigned m = j % 4;
             const ints bits =
                 m < 2 ? ints_left_16(high, 4 - 2 * m) : ints_right_16(high, 2 * m - 4);
-            codes[j] = ints_or(codes[j], ints_and(bits, ints_all_bytes(48)));
+            codes[j] = ints_or_and(codes[j], bits, ints_all_bytes(48));
         }
     }
 }
@@ -78,8 +79,8 @@ INLINE void open_six_bits(const uint8_t *header, unsigned row, unsigned s, open_
         const ints both = ints_from_u8(q + (s + 4) * 32), top = ints_all(48);
         const ints scale_top = ints_right_16(ints_from_u8(q + (s - 4) * 32), 2);
         const ints minimum_top = ints_right_16(ints_from_u8(q + s * 32), 2);
-        scale = ints_or(ints_and(both, ints_all(15)), ints_and(scale_top, top));
-        minimum = ints_or(ints_right_16(both, 4), ints_and(minimum_top, top));
+        scale = ints_or_and(ints_and(both, ints_all(15)), scale_top, top);
+        minimum = ints_or_and(ints_right_16(both, 4), minimum_top, top);
     }
     out->scale[0] = floats_mul(floats_from_f16(header + 2 * row), floats_from_ints(scale));
     out->minimum[0] = floats_mul(floats_from_f16(header + 64 + 2 * row), floats_from_ints(minimum));
@@ -243,25 +244,65 @@ INLINE target target_of(const job *j, uint64_t row, uint32_t token, bool first, 
                     .bias = last && j->bias ? j->bias + row : NULL};
 }
 
-/* T = 1: one panel. */
-INLINE void multiply_one(const codes_kind k, const job *j, uint64_t panel) {
+/* One block of all units of a panel, opened in registers, times `tokens` lines. */
+INLINE void multiply_direct_block(const codes_kind k, const unsigned tokens, const place *at,
+                                  const cpu_activation_line *x, floats acc[UNITS][DIRECT_TOKENS]) {
+    prefetch_block(k, at);
+    UNROLL for (unsigned u = 0; u < UNITS; u++) {
+        open_block w;
+        open_codes(k, at->codes, u, w.codes);
+        open_scales(k, at->header, u, at->s, &w);
+        multiply_block(k, tokens, &w, x, acc[u]);
+    }
+}
+
+/* One panel times `tokens` lines from token on, of a tile of `step`, in one pass over its bytes. */
+INLINE void multiply_direct(const codes_kind k, const unsigned tokens, const job *j, uint64_t panel,
+                            uint32_t token, const cpu_activation_line *x, size_t step) {
+    const unsigned blocks = CPU_LAYOUTS[k.kind].record_elems / 32;
     const uint8_t *from = j->packed + panel * j->panel_bytes;
-    const cpu_activation_line *x = j->x;
-    floats acc[UNITS];
-    UNROLL for (unsigned u = 0; u < UNITS; u++) acc[u] = floats_zero();
-    for (uint64_t b = 0; b < j->blocks; b++, x++) {
-        const place at = place_of(k, from, b);
-        prefetch_block(k, &at);
-        UNROLL for (unsigned u = 0; u < UNITS; u++) {
-            open_block w;
-            open_codes(k, at.codes, u, w.codes);
-            open_scales(k, at.header, u, at.s, &w);
-            multiply_block(k, 1, &w, x, acc + u);
+    floats acc[UNITS][DIRECT_TOKENS];
+    UNROLL for (unsigned u = 0; u < UNITS; u++) {
+        UNROLL for (unsigned t = 0; t < tokens; t++) acc[u][t] = floats_zero();
+    }
+    for (uint64_t b = 0; b < j->blocks; b += blocks) {
+        place at = place_of(k, from, b);
+        if (tokens == 1 && k.code_bits == 4) { /* the header's conversions are made once */
+            UNROLL for (at.s = 0; at.s < blocks; at.s++, x += step, at.codes += BLOCK_BYTES(k))
+                multiply_direct_block(k, tokens, &at, x, acc);
+        } else {
+            for (at.s = 0; at.s < blocks; at.s++, x += step, at.codes += BLOCK_BYTES(k))
+                multiply_direct_block(k, tokens, &at, x, acc);
         }
     }
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
-        const target to = target_of(j, panel * CPU_PANEL_ROWS + u * LANES, 0, true, true);
-        if (to.count) finish(&to, 0, acc[u]);
+        const target to = target_of(j, panel * CPU_PANEL_ROWS + u * LANES, token, true, true);
+        UNROLL for (unsigned t = 0; t < tokens; t++) {
+            if (to.count) finish(&to, t, acc[u][t]);
+        }
+    }
+}
+
+/* Few tokens: a panel again and again, from the cache, by as many tokens as registers hold. */
+INLINE void multiply_few(const codes_kind k, const job *j, uint64_t panel) {
+    const cpu_activation_line *tile = j->x;
+    for (uint32_t first = 0; first < j->tokens; first += CPU_TILE_TOKENS) {
+        const uint32_t rest = j->tokens - first;
+        const size_t step = rest < CPU_TILE_TOKENS ? rest : CPU_TILE_TOKENS;
+        unsigned take;
+        for (uint32_t t = 0; t < step; t += take) {
+            const unsigned left = (unsigned)step - t;
+            if (left >= 8 && DIRECT_TOKENS >= 8) {
+                multiply_direct(k, take = 8, j, panel, first + t, tile + t, step);
+            } else if (left >= 4 && DIRECT_TOKENS >= 4) {
+                multiply_direct(k, take = 4, j, panel, first + t, tile + t, step);
+            } else if (left >= 2) {
+                multiply_direct(k, take = 2, j, panel, first + t, tile + t, step);
+            } else {
+                multiply_direct(k, take = 1, j, panel, first + t, tile + t, step);
+            }
+        }
+        tile += j->blocks * step;
     }
 }
 
@@ -303,9 +344,9 @@ INLINE void multiply_many(const codes_kind k, const job *j, uint64_t panel, unsi
 }
 
 INLINE void multiply_panels(const codes_kind k, const job *j, uint64_t first, uint64_t end) {
-    if (j->tokens == 1) {
+    if (j->tokens <= FEW_TOKENS(k)) {
         for (uint64_t p = first; p < end; p++)
-            multiply_one(k, j, p);
+            multiply_few(k, j, p);
         return;
     }
     for (uint64_t p = first; p < end; p += PANELS_OPEN)

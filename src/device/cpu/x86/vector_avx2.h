@@ -39,8 +39,8 @@ INLINE ints ints_sub(ints a, ints b) {
 INLINE ints ints_and(ints a, ints b) {
     return _mm256_and_si256(a, b);
 }
-INLINE ints ints_or(ints a, ints b) {
-    return _mm256_or_si256(a, b);
+INLINE ints ints_or_and(ints a, ints b, ints c) {
+    return _mm256_or_si256(a, _mm256_and_si256(b, c));
 }
 INLINE ints ints_xor(ints a, ints b) {
     return _mm256_xor_si256(a, b);

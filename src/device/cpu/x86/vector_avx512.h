@@ -43,8 +43,9 @@ INLINE ints ints_sub(ints a, ints b) {
 INLINE ints ints_and(ints a, ints b) {
     return _mm512_and_si512(a, b);
 }
-INLINE ints ints_or(ints a, ints b) {
-    return _mm512_or_si512(a, b);
+/* a | (b & c) */
+INLINE ints ints_or_and(ints a, ints b, ints c) {
+    return _mm512_ternarylogic_epi32(a, b, c, 0xf8);
 }
 INLINE ints ints_xor(ints a, ints b) {
     return _mm512_xor_si512(a, b);
