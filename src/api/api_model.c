@@ -1,0 +1,279 @@
+/* Models. In: a file or a source. Out: graph, decoder, tokenizer, weights made ready. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/api_internal.h"
+
+typedef struct opening {
+    ondol_model *m;
+    ondol_model_options o;
+} opening;
+
+/* What is packed is not read from the file again: its pages go. */
+static int on_weight(void *user, const graph_value *v, bool borrowed, uint64_t done,
+                     uint64_t total) {
+    const opening *x = user;
+    if (!borrowed && !x->o.lock_memory) {
+        const gguf_tensor *t = gguf_find_tensor(x->m->file, v->name);
+        if (t) gguf_tensor_release(x->m->file, t);
+    }
+    return x->o.progress ? x->o.progress(x->o.progress_user, done, total) : 0;
+}
+
+static ondol_status copy_text(const ondol_model *m, const char *text, size_t n, char **out,
+                              ondol_error *err) {
+    *out = base_strndup(&m->engine->allocator, text ? text : "", n);
+    return *out ? ONDOL_OK : base_no_memory(err, "model", n);
+}
+
+static ondol_status read_text(ondol_model *m, ondol_error *err) {
+    ondol_status status = ONDOL_OK;
+    gguf_string name = {NULL, 0};
+    TRY(models_text_from_gguf(&m->engine->allocator, m->file, &m->text, err));
+    if (m->text->spec.kind != TEXT_KIND_NONE) {
+        TRY(text_tokenizer_create(&m->engine->allocator, &m->text->spec, &m->tokenizer, err));
+    }
+    if (m->text->template_text.data) {
+        TRY(copy_text(m, m->text->template_text.data, m->text->template_text.size,
+                      &m->chat_template, err));
+    }
+    const gguf_value *value = gguf_find_key(m->file, "general.name");
+    if (value) gguf_value_string(value, &name);
+    TRY(copy_text(m, name.text, name.size_bytes, &m->name, err));
+done:
+    return status;
+}
+
+/* The vocabulary that text uses must be the one that the weights have, or less. */
+static ondol_status check_vocabulary(const ondol_model *m, ondol_error *err) {
+    if (!m->tokenizer) return ONDOL_OK;
+    const size_t tokens = text_token_count(m->tokenizer);
+    if (tokens <= m->info.vocabulary) return ONDOL_OK;
+    return base_fail(err, ONDOL_E_FORMAT,
+                     "the tokenizer has %zu tokens, the embedding only %u rows", tokens,
+                     m->info.vocabulary);
+}
+
+static void count_tensors(ondol_model *m) {
+    /* A fixed key: the number must be the same in every process. */
+    static const uint64_t seed[2] = {0x6f6e646f6c2d6d6f, 0x64656c2d66696e67};
+    const gguf_part *part = gguf_part_at(m->file, 0);
+    for (size_t i = 0; i < gguf_tensor_count(m->file); i++) {
+        const gguf_tensor *t = gguf_tensor_at(m->file, i);
+        m->parameters += t->n_elems;
+        m->weight_bytes += t->size_bytes;
+    }
+    m->fingerprint = base_siphash(seed, part->data, (size_t)part->header_bytes) ^ m->weight_bytes;
+}
+
+static ondol_status describe_cache(ondol_model *m, ondol_error *err) {
+    const ondol_allocator *a = &m->engine->allocator;
+    const uint32_t count = m->decoder->layer_count;
+    plan_kv *kv = NULL;
+    m->layers = base_calloc(a, count ? count : 1, sizeof *m->layers);
+    if (!m->layers) return base_no_memory(err, "model", count * sizeof *m->layers);
+    for (uint32_t i = 0; i < count; i++) {
+        const optimize_attention_layer *l = m->decoder->layers + i;
+        m->layers[i] = (plan_kv_description){l->kv_heads, l->head_size, l->window};
+    }
+    ondol_status status =
+        plan_kv_create(a, m->layers, count, TENSOR_KV_F16, GENERATE_PAGE_TOKENS, &kv, err);
+    if (status == ONDOL_OK) m->kv_bytes_per_token = generate_kv_bytes_per_token(kv);
+    plan_kv_destroy(kv);
+    return status;
+}
+
+static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
+    ondol_engine *e = m->engine;
+    if (m->inspect_only) {
+        return plan_weights_create_empty(&e->allocator, m->decoder->lowered, e->devices,
+                                         e->device_count, &m->weights, err);
+    }
+    /* Packing runs on the engine's threads, as steps do. */
+    base_mutex_lock(e->step_lock);
+    ondol_status status = plan_weights_create(&e->allocator, m->decoder->lowered, e->devices,
+                                              e->device_count, on_weight, x, &m->weights, err);
+    base_mutex_unlock(e->step_lock);
+    return status;
+}
+
+static ondol_status build(ondol_model *m, opening *x, ondol_error *err) {
+    const ondol_allocator *a = &m->engine->allocator;
+    ondol_status status = ONDOL_OK;
+    m->lock = base_mutex_create(a);
+    if (!m->lock) return base_no_memory(err, "model", sizeof *m);
+    TRY(models_graph_from_gguf(a, m->file, &m->portable, &m->info, err));
+    TRY(optimize_decoder_create(a, m->portable, &m->decoder, err));
+    TRY(read_text(m, err));
+    TRY(check_vocabulary(m, err));
+    count_tensors(m);
+    TRY(describe_cache(m, err));
+    if (x->o.lock_memory && !m->inspect_only) TRY(gguf_file_lock(m->file, err));
+    TRY(make_weights(m, x, err));
+done:
+    return status;
+}
+
+static void destroy(ondol_model *m) {
+    ondol_engine *e = m->engine;
+    const ondol_allocator *a = &e->allocator;
+    base_mutex_lock(e->step_lock);
+    plan_weights_destroy(m->weights);
+    base_mutex_unlock(e->step_lock);
+    text_grammar_vocabulary_destroy(m->vocabulary);
+    text_tokenizer_destroy(m->tokenizer);
+    models_text_destroy(m->text);
+    optimize_decoder_destroy(m->decoder);
+    graph_destroy(m->portable);
+    gguf_file_close(m->file);
+    base_mutex_destroy(m->lock);
+    base_free(a, m->bytes);
+    base_free(a, m->layers);
+    base_free(a, m->name);
+    base_free(a, m->chat_template);
+    base_free(a, m);
+    api_engine_release(e);
+}
+
+/* A model without content. */
+static ondol_status create(ondol_engine *engine, const ondol_model_options *options, opening *x,
+                           ondol_error *err) {
+    *x = (opening){.o = ONDOL_MODEL_OPTIONS_INIT};
+    ondol_status status = api_options_take(options, sizeof x->o, &x->o, "ondol_model_options", err);
+    if (status != ONDOL_OK) return status;
+    x->m = base_calloc(&engine->allocator, 1, sizeof *x->m);
+    if (!x->m) return base_no_memory(err, "model", sizeof *x->m);
+    x->m->engine = engine;
+    x->m->inspect_only = x->o.inspect_only != 0;
+    atomic_init(&x->m->references, 1);
+    api_engine_retain(engine);
+    return ONDOL_OK;
+}
+
+ondol_status ondol_model_open(ondol_engine *engine, const char *path,
+                              const ondol_model_options *options, ondol_model **out,
+                              ondol_error *err) {
+    opening x;
+    ondol_status status = create(engine, options, &x, err);
+    if (status != ONDOL_OK) return status;
+    const gguf_open_options how = {.no_map = x.o.no_mmap != 0};
+    TRY(gguf_file_open(&engine->allocator, path, &how, &x.m->file, err));
+    TRY(build(x.m, &x, err));
+    *out = x.m;
+    return ONDOL_OK;
+done:
+    destroy(x.m);
+    return base_prefix(err, status, "%s", path);
+}
+
+static ondol_status read_source(ondol_model *m, const ondol_source *source, ondol_error *err) {
+    const size_t piece = (size_t)16 << 20;
+    const uint64_t size = source->size_bytes;
+    if (size > SIZE_MAX) return base_no_memory(err, "model file", size);
+    m->bytes = base_alloc_aligned(&m->engine->allocator, (size_t)size, 64);
+    if (!m->bytes) return base_no_memory(err, "model file", size);
+    for (uint64_t at = 0; at < size; at += piece) {
+        const size_t n = size - at < piece ? (size_t)(size - at) : piece;
+        if (source->read(source->user, at, m->bytes + at, n) != 0) {
+            return base_fail(err, ONDOL_E_IO, "could not read %zu bytes at %" PRIu64, n, at);
+        }
+    }
+    return ONDOL_OK;
+}
+
+ondol_status ondol_model_open_source(ondol_engine *engine, const ondol_source *source,
+                                     const ondol_model_options *options, ondol_model **out,
+                                     ondol_error *err) {
+    opening x;
+    if (!source || !source->read) return base_fail(err, ONDOL_E_ARGUMENT, "a source needs `read`");
+    ondol_status status = create(engine, options, &x, err);
+    if (status != ONDOL_OK) return status;
+    TRY(read_source(x.m, source, err));
+    TRY(gguf_file_open_memory(&engine->allocator, x.m->bytes, source->size_bytes, NULL, &x.m->file,
+                              err));
+    TRY(build(x.m, &x, err));
+    *out = x.m;
+    return ONDOL_OK;
+done:
+    destroy(x.m);
+    return base_prefix(err, status, "%s", source->name ? source->name : "source");
+}
+
+ondol_model *ondol_model_retain(ondol_model *model) {
+    atomic_fetch_add(&model->references, 1);
+    return model;
+}
+
+void ondol_model_release(ondol_model *model) {
+    if (model && atomic_fetch_sub(&model->references, 1) == 1) destroy(model);
+}
+
+ondol_status ondol_model_get_info(const ondol_model *model, ondol_model_info *out,
+                                  ondol_error *err) {
+    const text_tokenizer *t = model->tokenizer;
+    const ondol_model_info info = {.architecture = model->info.architecture,
+                                   .name = model->name,
+                                   .chat_template = model->chat_template,
+                                   .vocabulary = model->info.vocabulary,
+                                   .context = model->info.context,
+                                   .layers = model->info.layers,
+                                   .hidden = model->info.hidden,
+                                   .parameters = model->parameters,
+                                   .weight_bytes = model->weight_bytes,
+                                   .memory_bytes = model->weights->memory_bytes,
+                                   .kv_bytes_per_token = model->kv_bytes_per_token,
+                                   .bos = t ? text_token_special(t, TEXT_BOS) : model->text->bos_id,
+                                   .eos = t ? text_token_special(t, TEXT_EOS) : model->text->eos_id,
+                                   .adds_bos = t && text_tokenizer_adds_bos(t),
+                                   .adds_eos = t && text_tokenizer_adds_eos(t)};
+    return api_info_give(&info, sizeof info, out, err);
+}
+
+generate_decoder api_model_decoder(const ondol_model *m) {
+    return (generate_decoder){.lowered = m->decoder->lowered,
+                              .weights = m->weights,
+                              .layers = m->layers,
+                              .layer_count = m->decoder->layer_count,
+                              .hidden = m->decoder->hidden,
+                              .vocabulary = m->decoder->vocabulary,
+                              .context = m->info.context,
+                              .regime_threshold = m->decoder->regime_threshold,
+                              .fingerprint = m->fingerprint,
+                              .step_lock = m->engine->step_lock};
+}
+
+static ondol_status append_plan(const ondol_model *m, base_buffer *out, ondol_error *err) {
+    const ondol_allocator *a = &m->engine->allocator;
+    plan_kv *kv = NULL;
+    plan *p = NULL;
+    ondol_status status = ONDOL_OK;
+    TRY(plan_kv_create(a, m->layers, m->decoder->layer_count, TENSOR_KV_F16, GENERATE_PAGE_TOKENS,
+                       &kv, err));
+    TRY(plan_create(a, m->decoder->lowered, m->weights, kv, 1, 1, &p, err));
+    plan_print(p, out);
+done:
+    plan_destroy(p);
+    plan_kv_destroy(kv);
+    return status;
+}
+
+ondol_status ondol_model_describe(const ondol_model *model, ondol_model_text what, char *text,
+                                  size_t capacity, size_t *count, ondol_error *err) {
+    const ondol_engine *e = model->engine;
+    ondol_status status = ONDOL_OK;
+    base_buffer b;
+    base_buffer_init(&b, &e->allocator, API_TEXT_BYTES_MAX);
+    switch (what) {
+    case ONDOL_TEXT_GRAPH_PORTABLE: graph_print(model->portable, &b); break;
+    case ONDOL_TEXT_GRAPH_LOWERED: graph_print(model->decoder->lowered, &b); break;
+    case ONDOL_TEXT_PLAN: status = append_plan(model, &b, err); break;
+    case ONDOL_TEXT_EXPLAIN:
+        status = plan_explain(model->decoder->lowered, e->devices, e->device_count, &b, err);
+        break;
+    default: status = base_fail(err, ONDOL_E_ARGUMENT, "no text of number %d", (int)what); break;
+    }
+    if (status == ONDOL_OK) status = base_buffer_status(&b, "text of the model", err);
+    if (status == ONDOL_OK) api_text_give(&b, text, capacity, count);
+    base_buffer_destroy(&b);
+    return status;
+}
