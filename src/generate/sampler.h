@@ -16,6 +16,7 @@
  *                breaker; a token whose text holds a breaker is never penalised. Here a breaker
  *                that spreads over several tokens is found in their text, however it was cut.
  *   top-n sigma  keeps logits >= maximum - n * (standard deviation of all logits not -infinity).
+ *                Here what it drops is gone, so that typical's entropy stays a number.
  *   top-k        keeps the k highest logits.
  *   typical      takes tokens in order of |-log p - entropy| until their p sum to more than P
  *                (Meister et al. 2022).
