@@ -9,7 +9,7 @@
 
 #include "device/cpu/matmul.h"
 
-enum { ROWS_MAX = 96, TOKENS_MAX = 33, GROUP = CPU_ACTIVATION_GROUP };
+enum { ROWS_MAX = 161, TOKENS_MAX = 67, GROUP = CPU_ACTIVATION_GROUP };
 
 typedef enum data_kind {
     DATA_PLAIN,   /* values of moderate size */
@@ -338,7 +338,7 @@ static void check_decode_rows(check *c, const attempt *a) {
 static void check_config(check *c, const problem *p, const cpu_matmul_config *config,
                          base_isa isa) {
     static const uint64_t OUTPUTS[] = {1, 31, 33, ROWS_MAX};
-    static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, TOKENS_MAX};
+    static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 33, TOKENS_MAX};
     attempt a = {.p = p, .config = config, .quantize = cpu_quantize_rows_select(isa)};
     for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS; i++) {
         a.n = OUTPUTS[i];
