@@ -81,11 +81,22 @@ ondol_status template_as_text(template_run *run, template_value value, const cha
 /* HTML-escaped markup; markup stays as it is. */
 ondol_status template_escape(template_run *run, template_value value, template_value *out);
 
-/* ---- template_format.c: `%`, template_str_format.c: str.format ---- */
+/* ---- template_format.c ---- */
+/* format % arguments: a tuple, a dict for formats with keys, or the one argument. */
 ondol_status template_format_percent(template_run *run, template_value format,
                                      template_value arguments, template_value *out);
+/* kind 's': str(), 'r': repr(), 'a': ascii(). */
+ondol_status template_convert(template_run *run, char kind, template_value value,
+                              template_value *out);
+
+/* ---- template_str_format.c: str.format ---- */
 ondol_status template_format_braces(template_run *run, template_value format,
                                     const template_arguments *arguments, template_value *out);
+
+/* ---- template_format_spec.c ---- */
+/* format(value, spec) of Python. */
+ondol_status template_build_format(template_run *run, template_builder *builder,
+                                   template_value value, const template_string *spec);
 
 /* ---- template_call.c ---- */
 ondol_status template_call_value(template_run *run, template_value callee,
