@@ -1,4 +1,4 @@
-/* Mutexes and the thread pool. Workers spin for some microseconds, then sleep: a job of a decode
+/* Mutexes and the thread pool. Workers spin for some microseconds, then sleep: a run of a decode
  * step follows the last one closely, and an idle engine must not burn a processor. */
 #ifndef _WIN32
 #define _POSIX_C_SOURCE 200809L
@@ -20,7 +20,7 @@
 #endif
 
 #define SPINS_BEFORE_SLEEP 4000u
-#define SPINS_BEFORE_YIELD 20000u
+#define SPINS_BEFORE_YIELD 2000u
 
 struct base_mutex {
     pthread_mutex_t handle;
@@ -58,61 +58,71 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
+/* `claims` is one word so that a thread can take a unit of just the run that it saw: from the top
+ * 24 bits of run number, 20 bits of unit count, 20 bits of the next unit. */
+#define UNIT_BITS 20u
+
 struct base_pool {
     const ondol_allocator *allocator;
     unsigned thread_count, started;
     worker *workers;
-    base_job job;
+    base_unit run;
     void *argument;
-    bool stop;
+    uint64_t run_number;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    _Alignas(64) atomic_uint generation;
-    _Alignas(64) atomic_uint running;
+    _Alignas(64) _Atomic(uint64_t) claims;
+    _Alignas(64) atomic_uint done;
     _Alignas(64) atomic_uint sleepers;
-    _Alignas(64) atomic_uint barrier_arrived;
-    _Alignas(64) atomic_uint barrier_phase;
+    atomic_bool stop;
 };
 
-/* Waits until *word differs from `old`, giving the processor away when it takes long. */
-static void spin_while_equal(const atomic_uint *word, unsigned old) {
-    unsigned spins = 0;
-    while (atomic_load_explicit(word, memory_order_acquire) == old) {
-        RELAX();
-        if (++spins >= SPINS_BEFORE_YIELD) sched_yield();
+static bool has_units(uint64_t claims) {
+    const uint64_t mask = BASE_POOL_UNITS_MAX;
+    return (claims & mask) < (claims >> UNIT_BITS & mask);
+}
+
+/* Does units of whatever run is there until none is left to take. */
+static void take_units(base_pool *pool, unsigned thread_index) {
+    uint64_t claims = atomic_load_explicit(&pool->claims, memory_order_acquire);
+    while (has_units(claims)) {
+        if (!atomic_compare_exchange_weak_explicit(&pool->claims, &claims, claims + 1,
+                                                   memory_order_acq_rel, memory_order_acquire)) {
+            continue;
+        }
+        /* The run cannot end before this unit is done, so its function stays. */
+        pool->run((uint32_t)(claims & BASE_POOL_UNITS_MAX), thread_index, pool->argument);
+        atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+        claims = atomic_load_explicit(&pool->claims, memory_order_acquire);
     }
 }
 
-static void wait_for_job(base_pool *pool, unsigned seen) {
+/* False when the pool ends. */
+static bool wait_for_units(base_pool *pool) {
     for (unsigned i = 0; i < SPINS_BEFORE_SLEEP; i++) {
-        if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen) return;
+        if (has_units(atomic_load_explicit(&pool->claims, memory_order_acquire))) return true;
         RELAX();
     }
+    /* Sequentially consistent on purpose: a thread counts itself as a sleeper before it looks at
+     * the claims for the last time, and publish() looks at the sleepers after it has changed them.
+     */
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
-    while (atomic_load(&pool->generation) == seen)
+    while (!has_units(atomic_load(&pool->claims)) && !atomic_load(&pool->stop))
         pthread_cond_wait(&pool->wake, &pool->mutex);
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
+    return !atomic_load(&pool->stop);
 }
 
 static void *worker_main(void *argument) {
     worker *self = argument;
-    base_pool *pool = self->pool;
-    unsigned seen = 0;
-    for (;;) {
-        wait_for_job(pool, seen);
-        seen++;
-        if (pool->stop) return NULL;
-        pool->job(self->index, pool->thread_count, pool->argument);
-        atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
-    }
+    while (wait_for_units(self->pool))
+        take_units(self->pool, self->index);
+    return NULL;
 }
 
-/* Publishes a new generation and wakes who sleeps. Sequentially consistent on purpose: a worker
- * counts itself as a sleeper before it looks at the generation for the last time. */
-static void publish(base_pool *pool) {
-    atomic_fetch_add(&pool->generation, 1);
+static void wake_sleepers(base_pool *pool) {
     if (atomic_load(&pool->sleepers) == 0) return;
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->wake);
@@ -121,8 +131,8 @@ static void publish(base_pool *pool) {
 
 void base_pool_destroy(base_pool *pool) {
     if (!pool) return;
-    pool->stop = true;
-    publish(pool);
+    atomic_store(&pool->stop, true);
+    wake_sleepers(pool);
     for (unsigned i = 0; i < pool->started; i++)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->wake);
@@ -165,25 +175,22 @@ unsigned base_pool_thread_count(const base_pool *pool) {
     return pool->thread_count;
 }
 
-void base_pool_run(base_pool *pool, base_job job, void *argument) {
-    pool->job = job;
+void base_pool_run(base_pool *pool, uint32_t unit_count, base_unit run, void *argument) {
+    if (unit_count <= 1 || pool->started == 0) {
+        for (uint32_t i = 0; i < unit_count; i++)
+            run(i, 0, argument);
+        return;
+    }
+    pool->run = run;
     pool->argument = argument;
-    atomic_store_explicit(&pool->running, pool->started, memory_order_relaxed);
-    if (pool->started) publish(pool);
-    job(0, pool->thread_count, argument);
-    unsigned left;
-    while ((left = atomic_load_explicit(&pool->running, memory_order_acquire)) != 0)
-        spin_while_equal(&pool->running, left);
-}
-
-void base_pool_barrier(base_pool *pool) {
-    if (pool->thread_count == 1) return;
-    unsigned phase = atomic_load_explicit(&pool->barrier_phase, memory_order_acquire);
-    unsigned arrived = atomic_fetch_add_explicit(&pool->barrier_arrived, 1, memory_order_acq_rel);
-    if (arrived + 1 == pool->thread_count) {
-        atomic_store_explicit(&pool->barrier_arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&pool->barrier_phase, phase + 1, memory_order_release);
-    } else {
-        spin_while_equal(&pool->barrier_phase, phase);
+    atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+    const uint64_t number = ++pool->run_number << (2 * UNIT_BITS);
+    atomic_store(&pool->claims, number | (uint64_t)unit_count << UNIT_BITS);
+    wake_sleepers(pool);
+    take_units(pool, 0);
+    for (unsigned spins = 0;
+         atomic_load_explicit(&pool->done, memory_order_acquire) != unit_count;) {
+        RELAX();
+        if (++spins >= SPINS_BEFORE_YIELD) sched_yield();
     }
 }

@@ -13,8 +13,10 @@ void base_mutex_destroy(base_mutex *m);
 void base_mutex_lock(base_mutex *m);
 void base_mutex_unlock(base_mutex *m);
 
-/* A job runs once on each thread of the pool; thread_index < thread_count. */
-typedef void (*base_job)(unsigned thread_index, unsigned thread_count, void *argument);
+/* One unit of a job, on the thread of that index (the caller of base_pool_run is 0). */
+typedef void (*base_unit)(uint32_t unit, unsigned thread_index, void *argument);
+
+#define BASE_POOL_UNITS_MAX ((1u << 20) - 1)
 
 /* A pool of thread_count threads, the caller of base_pool_run being thread 0.
  * Errors: MEMORY, DEVICE when the system gives no thread. */
@@ -23,10 +25,10 @@ ondol_status base_pool_create(const ondol_allocator *a, unsigned thread_count, b
 void base_pool_destroy(base_pool *pool);
 unsigned base_pool_thread_count(const base_pool *pool);
 
-/* Runs job on all threads and returns when all are done. Thread class: one thread at a time. */
-void base_pool_run(base_pool *pool, base_job job, void *argument);
-
-/* Within a job: no thread goes on before all threads of the pool have come here. */
-void base_pool_barrier(base_pool *pool);
+/* Runs units 0 .. unit_count - 1 (at most BASE_POOL_UNITS_MAX), each once, and returns when all are
+ * done. Threads take units one by one, in order, as they are free: on a busy machine the caller
+ * waits for no thread that has not begun, it does the units itself. A single unit costs no more
+ * than a call. Thread class: one thread at a time. */
+void base_pool_run(base_pool *pool, uint32_t unit_count, base_unit run, void *argument);
 
 #endif

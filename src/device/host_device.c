@@ -1,4 +1,4 @@
-/* Host devices. In: a plan's steps, shares of threads. Out: steps run in order on all threads. */
+/* Host devices. In: a plan's steps. Out: steps run one after the other, units of each at once. */
 #include "device/host_device.h"
 
 #include <inttypes.h>
@@ -8,6 +8,8 @@
 
 /* Bytes behind a buffer that kernels may read. */
 #define SLACK_BYTES 4096u
+
+#define UNITS_PER_THREAD 4u
 
 struct plan_recorded {
     const host_device *device;
@@ -112,30 +114,26 @@ void host_device_recorded_destroy(plan_device *d, plan_recorded *r) {
     base_free(((host_device *)d)->allocator, r);
 }
 
-static void run_share(unsigned thread, unsigned threads, void *argument) {
-    const plan_recorded *r = argument;
-    const host_device *d = r->device;
-    host_context c = {.device = d,
-                      .p = r->p,
-                      .binding = r->binding,
-                      .thread = thread,
-                      .threads = threads,
-                      .work = d->work + thread * d->work_bytes};
-    for (uint32_t i = r->first; i < r->end; i++) {
-        c.step = r->p->steps + i;
-        const unsigned phases = c.step->op == PLAN_OP_PAGED_ATTENTION ? 2 : 1;
-        for (unsigned phase = 0; phase < phases; phase++) {
-            d->step_run(&c, phase);
-            if (threads > 1) base_pool_barrier(d->pool);
-        }
-    }
+static void run_unit(uint32_t unit, unsigned thread_index, void *argument) {
+    host_context c = *(const host_context *)argument;
+    c.unit = unit;
+    c.work = c.device->work + thread_index * c.device->work_bytes;
+    c.device->step_run(&c);
 }
 
 ondol_status host_device_submit(plan_device *d, plan_recorded *r, uint64_t *fence,
                                 ondol_error *err) {
     (void)err;
     host_device *h = (host_device *)d;
-    if (h->pool) base_pool_run(h->pool, run_share, r);
+    host_context c = {.device = h, .p = r->p, .binding = r->binding};
+    for (uint32_t i = r->first; h->pool && i < r->end; i++) {
+        c.step = r->p->steps + i;
+        const unsigned phases = c.step->op == PLAN_OP_PAGED_ATTENTION ? 2 : 1;
+        for (c.phase = 0; c.phase < phases; c.phase++) {
+            c.units = h->step_units(&c);
+            base_pool_run(h->pool, c.units, run_unit, &c);
+        }
+    }
     *fence = 0;
     return ONDOL_OK;
 }
@@ -179,13 +177,18 @@ host_rows host_value_rows(const host_context *c, uint32_t v, uint32_t first_row)
                        value->columns};
 }
 
-void host_share(const host_context *c, uint64_t count, uint64_t grain, uint64_t *first,
-                uint64_t *end) {
-    const uint64_t blocks = (count + grain - 1) / grain;
-    *first = blocks * c->thread / c->threads * grain;
-    *end = blocks * (c->thread + 1) / c->threads * grain;
-    if (*first > count) *first = count;
-    if (*end > count) *end = count;
+void host_share(const host_context *c, uint64_t count, uint64_t *first, uint64_t *end) {
+    *first = count * c->unit / c->units;
+    *end = count * (c->unit + 1) / c->units;
+}
+
+uint32_t host_units(const host_context *c, uint64_t count, uint64_t worth) {
+    const unsigned threads = base_pool_thread_count(c->device->pool);
+    if (threads == 1) return 1;
+    uint64_t units = worth ? count / worth : count;
+    if (units > UNITS_PER_THREAD * (uint64_t)threads) units = UNITS_PER_THREAD * (uint64_t)threads;
+    if (units > count) units = count;
+    return units ? (uint32_t)units : 1;
 }
 
 const uint32_t *host_page_table(const host_context *c, uint32_t group, uint32_t sequence) {

@@ -1,5 +1,5 @@
-/* What the devices that compute in host memory share: buffers, recorded plans, and steps run on the
- * threads of a pool with a barrier behind each. A device adds its steps. */
+/* What the devices that compute in host memory share: buffers, recorded plans, and steps cut into
+ * units that the threads of a pool take as they are free. A device adds its steps. */
 #ifndef DEVICE_HOST_DEVICE_H
 #define DEVICE_HOST_DEVICE_H
 
@@ -8,13 +8,14 @@
 
 typedef struct host_device host_device;
 
-/* What one thread of a step sees. */
+/* What one unit of a step sees. */
 typedef struct host_context {
     const host_device *device;
     const plan *p;
     const plan_binding *binding;
     const plan_step *step;
-    unsigned thread, threads;
+    unsigned phase;
+    uint32_t unit, units;
     void *work; /* step_work_bytes at least, 64-byte aligned, of this thread alone */
 } host_context;
 
@@ -22,8 +23,11 @@ struct host_device {
     plan_device base;
     const ondol_allocator *allocator;
     base_pool *pool; /* NULL: nothing is computed */
-    /* The thread's share of a step; attention comes in phases 0 and 1, with a barrier between. */
-    void (*step_run)(const host_context *c, unsigned phase);
+    /* Attention comes in phases 0 and 1, one after the other; for all else phase is 0. */
+    void (*step_run)(const host_context *c);
+    /* Units worth cutting the step into, at least 1; c's unit and units are not set. What a unit
+     * computes must not depend on their number. */
+    uint32_t (*step_units)(const host_context *c);
     uint64_t (*step_work_bytes)(const plan *p, const plan_step *s);
     unsigned char *work; /* [threads][work_bytes] */
     uint64_t work_bytes; /* a multiple of 64 */
@@ -68,9 +72,12 @@ typedef struct host_rows {
 } host_rows;
 host_rows host_value_rows(const host_context *c, uint32_t v, uint32_t first_row);
 
-/* The thread's share of `count` units: [*first, *end), in blocks of `grain`. */
-void host_share(const host_context *c, uint64_t count, uint64_t grain, uint64_t *first,
-                uint64_t *end);
+/* The unit's share of `count` things: [*first, *end). */
+void host_share(const host_context *c, uint64_t count, uint64_t *first, uint64_t *end);
+
+/* Units for `count` things of which `worth` keep a thread busy for some microseconds: no more than
+ * a few for each thread, so that late ones leave little behind. */
+uint32_t host_units(const host_context *c, uint64_t count, uint64_t worth);
 
 /* Page p of a sequence's table holds its tokens from p * page_tokens on. */
 const uint32_t *host_page_table(const host_context *c, uint32_t group, uint32_t sequence);

@@ -13,6 +13,9 @@ static void destroy(plan_device *d) {
     base_free(c->host.allocator, c);
 }
 
+/* Units that packing a weight is cut into at most. */
+#define PACK_UNITS 64u
+
 /* A matmul runs when each of its weights has a config, and all want the same activations. */
 static bool accept_matmul(const cpu_device *c, const graph *g, const graph_node *n,
                           plan_choice *choice, base_buffer *why) {
@@ -46,13 +49,15 @@ static bool accept(const plan_device *d, const graph *g, graph_node_id n, plan_c
 typedef struct packing {
     const cpu_weight *w;
     uint64_t panels, panel_bytes;
+    uint32_t units;
 } packing;
 
-static void pack_share(unsigned thread, unsigned threads, void *argument) {
+static void pack_unit(uint32_t unit, unsigned thread_index, void *argument) {
+    (void)thread_index;
     const packing *job = argument;
     const cpu_weight *w = job->w;
-    const uint64_t first = job->panels * thread / threads;
-    const uint64_t end = job->panels * (thread + 1) / threads;
+    const uint64_t first = job->panels * unit / job->units;
+    const uint64_t end = job->panels * (unit + 1) / job->units;
     for (uint64_t i = first; i < end; i++) {
         w->config->pack(w->encoding, w->blocks, w->n, w->k, i,
                         (char *)w->packed + i * job->panel_bytes);
@@ -71,7 +76,8 @@ static ondol_status pack(cpu_device *c, cpu_weight *w, ondol_error *err) {
     if (!w->packed) return base_no_memory(err, "packed weight", bytes);
     packing job = {.w = w, .panels = (w->n + w->config->panel_rows - 1) / w->config->panel_rows};
     job.panel_bytes = bytes / job.panels;
-    base_pool_run(c->host.pool, pack_share, &job);
+    job.units = (uint32_t)(job.panels < PACK_UNITS ? job.panels : PACK_UNITS);
+    base_pool_run(c->host.pool, job.units, pack_unit, &job);
     w->base.memory_bytes = bytes;
     w->base.layout = w->config->name;
     return ONDOL_OK;
@@ -140,6 +146,7 @@ ondol_status cpu_device_create(const ondol_allocator *a, base_pool *pool, base_i
                             .allocator = a,
                             .pool = pool,
                             .step_run = cpu_step_run,
+                            .step_units = cpu_step_units,
                             .step_work_bytes = cpu_step_work_bytes};
     c->isa = isa;
     c->kernels = cpu_kernels_select(isa);

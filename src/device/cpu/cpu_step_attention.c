@@ -1,6 +1,10 @@
-/* PagedAttention on threads. Phase 0: keys and values of the step's rows go to their pages. Phase
+/* PagedAttention in units. Phase 0: keys and values of the step's rows go to their pages. Phase
  * 1: every tile of rows, with every kv head, attends to its sequence's pages. */
 #include "device/cpu/cpu_steps.h"
+
+/* Elements written, products of queries and keys, that are worth a unit. */
+#define UNIT_ELEMENTS 8192u
+#define UNIT_PRODUCTS ((uint64_t)1 << 16)
 
 static void write_rows(const host_context *c, const tensor_kv_layout *layout) {
     const plan *p = c->p;
@@ -12,7 +16,7 @@ static void write_rows(const host_context *c, const tensor_kv_layout *layout) {
     const float *values = host_value_address(c, s->in[2]);
     unsigned char *pool = c->binding->pools[layer->group]->host;
     uint64_t first = 0, end = 0;
-    host_share(c, (uint64_t)b->row_count * layer->kv_heads, 1, &first, &end);
+    host_share(c, (uint64_t)b->row_count * layer->kv_heads, &first, &end);
     for (uint64_t unit = first; unit < end; unit++) {
         const uint32_t row = (uint32_t)(unit / layer->kv_heads);
         const uint32_t head = (uint32_t)(unit % layer->kv_heads);
@@ -59,16 +63,39 @@ static void attend(const host_context *c, const tensor_kv_layout *layout, const 
     cpu_kernels_of(c)->attention(&tile, c->work);
 }
 
-void cpu_step_attention(const host_context *c, unsigned phase) {
+/* Keys that a tile sees, times the heads: what it costs. */
+static uint64_t cost_of(const host_context *c) {
+    const plan_step_block *b = c->binding->block;
+    uint64_t keys = 0;
+    for (uint32_t i = 0; i < b->tile_count; i++) {
+        const plan_tile *t = b->tiles + i;
+        keys += t->row_count * ((uint64_t)b->positions[t->first_row] + 1);
+    }
+    return keys * c->step->heads * c->step->head_size;
+}
+
+uint32_t cpu_step_attention_units(const host_context *c) {
+    const plan_step_block *b = c->binding->block;
+    const plan_step *s = c->step;
+    if (c->phase == 0) {
+        const uint64_t parts = (uint64_t)b->row_count * s->kv_heads;
+        return host_units(c, parts, UNIT_ELEMENTS / s->head_size + 1);
+    }
+    const uint64_t parts = (uint64_t)b->tile_count * s->kv_heads, cost = cost_of(c);
+    const uint64_t worth = cost ? parts * UNIT_PRODUCTS / cost : parts;
+    return host_units(c, parts, worth ? worth : 1);
+}
+
+void cpu_step_attention(const host_context *c) {
     const tensor_kv_layout layout = plan_kv_layout(c->p->kv, c->step->layer);
-    if (phase == 0) {
+    if (c->phase == 0) {
         write_rows(c, &layout);
         return;
     }
     /* Later tiles of a chunk see more keys: dealt out in turn, not in runs. */
     const plan_step_block *b = c->binding->block;
-    const uint64_t units = (uint64_t)b->tile_count * c->step->kv_heads;
-    for (uint64_t u = c->thread; u < units; u += c->threads) {
+    const uint64_t parts = (uint64_t)b->tile_count * c->step->kv_heads;
+    for (uint64_t u = c->unit; u < parts; u += c->units) {
         attend(c, &layout, b->tiles + u / c->step->kv_heads, (uint32_t)(u % c->step->kv_heads));
     }
 }

@@ -1,12 +1,12 @@
-/* Steps on threads: each operator's share of rows or columns. In: a step, its plan's memory. Out:
- * the kernel's results in the step's output. Which thread computes what changes no bit. */
+/* Steps in units: each operator's share of rows or columns. In: a step, its plan's memory. Out: the
+ * kernel's results in the step's output. Into how many units a step is cut changes no bit. */
 #include "device/cpu/cpu_steps.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Columns of a share of a single row; shorter rows are not worth the wait for a second thread. */
-#define COLUMN_GRAIN 256u
+/* Elements that are worth a unit of their own: some microseconds. */
+#define UNIT_ELEMENTS 8192u
 
 static uint32_t rows_of(const host_context *c) {
     return plan_value_rows(c->p, c->step->out, c->binding->block);
@@ -88,8 +88,8 @@ static void run_select_rows(const host_context *c, uint32_t first, uint32_t rows
         memcpy(y.at + r * y.stride, x.at + wanted[r] * x.stride, 4 * (size_t)y.columns);
 }
 
-/* Operators that work on each element by itself: on some rows, or on some columns of all rows when
- * there are fewer rows than threads. */
+/* Operators that work on each element by itself: on some rows, or on some columns of a single row.
+ */
 static void run_elements(const host_context *c, uint32_t row, uint32_t rows, uint32_t column,
                          uint32_t columns) {
     const plan_step *s = c->step;
@@ -117,18 +117,39 @@ static void run_elements(const host_context *c, uint32_t row, uint32_t rows, uin
 static void share_elements(const host_context *c) {
     const uint32_t rows = rows_of(c), columns = c->p->values[c->step->out].columns;
     uint64_t first = 0, end = 0;
-    if (rows >= c->threads) {
-        host_share(c, rows, 1, &first, &end);
+    if (rows > 1) {
+        host_share(c, rows, &first, &end);
         run_elements(c, (uint32_t)first, (uint32_t)(end - first), 0, columns);
-    } else {
-        host_share(c, columns, COLUMN_GRAIN, &first, &end);
-        run_elements(c, 0, rows, (uint32_t)first, (uint32_t)(end - first));
+    } else if (rows == 1) {
+        host_share(c, columns, &first, &end);
+        run_elements(c, 0, 1, (uint32_t)first, (uint32_t)(end - first));
     }
 }
 
-void cpu_step_run(const host_context *c, unsigned phase) {
+/* True for operators that share_elements() cuts. */
+static bool by_elements(plan_op op) {
+    switch (op) {
+    case PLAN_OP_GATED_ACTIVATION:
+    case PLAN_OP_ACTIVATION:
+    case PLAN_OP_ADD:
+    case PLAN_OP_SCALE:
+    case PLAN_OP_SOFTCAP: return true;
+    default: return false;
+    }
+}
+
+uint32_t cpu_step_units(const host_context *c) {
+    const uint32_t rows = rows_of(c), columns = c->p->values[c->step->out].columns;
+    if (c->step->op == PLAN_OP_MATMUL) return cpu_step_matmul_units(c);
+    if (c->step->op == PLAN_OP_PAGED_ATTENTION) return cpu_step_attention_units(c);
+    if (by_elements(c->step->op) && rows == 1) return host_units(c, columns, UNIT_ELEMENTS);
+    const uint32_t rows_worth = columns < UNIT_ELEMENTS ? UNIT_ELEMENTS / columns : 1;
+    return host_units(c, rows, rows_worth);
+}
+
+void cpu_step_run(const host_context *c) {
     uint64_t begin = 0, end = 0;
-    host_share(c, rows_of(c), 1, &begin, &end);
+    host_share(c, rows_of(c), &begin, &end);
     const uint32_t first = (uint32_t)begin, rows = (uint32_t)(end - begin);
     switch (c->step->op) {
     case PLAN_OP_QUANTIZE: run_quantize(c, first, rows); break;
@@ -138,7 +159,7 @@ void cpu_step_run(const host_context *c, unsigned phase) {
     case PLAN_OP_LAYER_NORM: run_norm(c, first, rows); break;
     case PLAN_OP_MATMUL: cpu_step_matmul(c); break;
     case PLAN_OP_ROPE: run_rope(c, first, rows); break;
-    case PLAN_OP_PAGED_ATTENTION: cpu_step_attention(c, phase); break;
+    case PLAN_OP_PAGED_ATTENTION: cpu_step_attention(c); break;
     case PLAN_OP_SELECT_ROWS: run_select_rows(c, first, rows); break;
     default: share_elements(c); break;
     }

@@ -24,12 +24,15 @@ typedef struct cpu_weight {
 } cpu_weight;
 
 /* For host_device. */
-void cpu_step_run(const host_context *c, unsigned phase);
+void cpu_step_run(const host_context *c);
+uint32_t cpu_step_units(const host_context *c);
 uint64_t cpu_step_work_bytes(const plan *p, const plan_step *s);
 
 /* In files of their own. */
 void cpu_step_matmul(const host_context *c);
-void cpu_step_attention(const host_context *c, unsigned phase);
+void cpu_step_attention(const host_context *c);
+uint32_t cpu_step_matmul_units(const host_context *c);
+uint32_t cpu_step_attention_units(const host_context *c);
 
 static inline const cpu_kernels *cpu_kernels_of(const host_context *c) {
     return &((const cpu_device *)c->device)->kernels;

@@ -90,6 +90,7 @@ ondol_status ref_device_create(const ondol_allocator *a, base_pool *pool, bool p
                             .allocator = a,
                             .pool = pool,
                             .step_run = ref_step_run,
+                            .step_units = ref_step_units,
                             .step_work_bytes = ref_step_work_bytes};
     *out = &r->host.base;
     return ONDOL_OK;

@@ -1,5 +1,5 @@
 /* The oracle's steps. In: a step, its plan's memory. Out: the operator's result in the step's
- * output. Threads share out rows and outputs, which changes no bit. */
+ * output. Units share out rows and outputs, which changes no bit. */
 #include "device/ref/ref_steps.h"
 
 #include <string.h>
@@ -94,7 +94,7 @@ static void run_matmul(const host_context *c) {
         const ref_weight *w = weight_of(p, s->parts[i].weight);
         const float *bias = host_value_address(c, s->parts[i].bias);
         uint64_t first = 0, end = 0;
-        host_share(c, w->n, 1, &first, &end);
+        host_share(c, w->n, &first, &end);
         if (x->activation == PLAN_ACTIVATION_Q8) {
             ref_matmul_planned(y.at, y.stride, w->encoding, w->blocks, w->k, first, end, src, rows,
                                bias, c->work);
@@ -112,7 +112,7 @@ static void write_rows(const host_context *c, const tensor_kv_layout *layout) {
     const plan_step_block *b = c->binding->block;
     unsigned char *pool = c->binding->pools[layer->group]->host;
     uint64_t first = 0, end = 0;
-    host_share(c, b->row_count, 1, &first, &end);
+    host_share(c, b->row_count, &first, &end);
     for (uint32_t row = (uint32_t)first; row < end; row++) {
         const host_rows k = host_value_rows(c, c->step->in[1], row),
                         v = host_value_rows(c, c->step->in[2], row);
@@ -159,15 +159,15 @@ static void attend(const host_context *c, const tensor_kv_layout *layout, const 
     ref_attention(&tile, c->work);
 }
 
-static void run_attention(const host_context *c, unsigned phase) {
+static void run_attention(const host_context *c) {
     const tensor_kv_layout layout = plan_kv_layout(c->p->kv, c->step->layer);
     const plan_step_block *b = c->binding->block;
-    if (phase == 0) {
+    if (c->phase == 0) {
         write_rows(c, &layout);
         return;
     }
-    const uint64_t units = (uint64_t)b->tile_count * c->step->kv_heads;
-    for (uint64_t u = c->thread; u < units; u += c->threads) {
+    const uint64_t parts = (uint64_t)b->tile_count * c->step->kv_heads;
+    for (uint64_t u = c->unit; u < parts; u += c->units) {
         attend(c, &layout, b->tiles + u / c->step->kv_heads, (uint32_t)(u % c->step->kv_heads));
     }
 }
@@ -181,10 +181,21 @@ uint64_t ref_step_work_bytes(const plan *p, const plan_step *s) {
     return most;
 }
 
-void ref_step_run(const host_context *c, unsigned phase) {
+/* All that the oracle does is slow, so all is worth sharing: outputs of a matmul, rows else. */
+uint32_t ref_step_units(const host_context *c) {
+    const plan_step *s = c->step;
+    const uint32_t rows = plan_value_rows(c->p, s->out, c->binding->block);
+    if (s->op == PLAN_OP_MATMUL) return host_units(c, rows ? c->p->values[s->out].columns : 0, 16);
+    if (s->op == PLAN_OP_PAGED_ATTENTION && c->phase == 1) {
+        return host_units(c, (uint64_t)c->binding->block->tile_count * s->kv_heads, 1);
+    }
+    return host_units(c, rows, 1);
+}
+
+void ref_step_run(const host_context *c) {
     const plan_step *s = c->step;
     uint64_t first = 0, end = 0;
-    host_share(c, plan_value_rows(c->p, s->out, c->binding->block), 1, &first, &end);
+    host_share(c, plan_value_rows(c->p, s->out, c->binding->block), &first, &end);
     const uint32_t row = (uint32_t)first, rows = (uint32_t)(end - first);
     switch (s->op) {
     case PLAN_OP_QUANTIZE: {
@@ -196,7 +207,7 @@ void ref_step_run(const host_context *c, unsigned phase) {
     case PLAN_OP_EMBED: run_embed(c, row, rows); break;
     case PLAN_OP_ROTARY_TABLE: run_rotary_table(c, row, rows); break;
     case PLAN_OP_MATMUL: run_matmul(c); break;
-    case PLAN_OP_PAGED_ATTENTION: run_attention(c, phase); break;
+    case PLAN_OP_PAGED_ATTENTION: run_attention(c); break;
     case PLAN_OP_SELECT_ROWS: run_select_rows(c, row, rows); break;
     default: run_rows(c, row, rows); break;
     }

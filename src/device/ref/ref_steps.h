@@ -18,7 +18,8 @@ typedef struct ref_weight {
 } ref_weight;
 
 /* For host_device. */
-void ref_step_run(const host_context *c, unsigned phase);
+void ref_step_run(const host_context *c);
+uint32_t ref_step_units(const host_context *c);
 uint64_t ref_step_work_bytes(const plan *p, const plan_step *s);
 
 #endif
