@@ -73,6 +73,9 @@ struct text_grammar {
 void *grammar_grow(const ondol_allocator *a, void *items, size_t *capacity, size_t need,
                    size_t size);
 
+/* Letters, digits and "-": what a rule's name is made of. */
+bool grammar_is_word(char c);
+
 /* ---- sets ---- */
 
 typedef struct grammar_set_builder grammar_set_builder;

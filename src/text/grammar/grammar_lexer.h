@@ -27,9 +27,6 @@ ondol_status grammar_expected(grammar_lexer *l, const char *expected, ondol_erro
 /* Skips blanks and comments, and line breaks when newline_ok. */
 void grammar_skip_space(grammar_lexer *l, bool newline_ok);
 
-/* Letters, digits and '-'. */
-bool grammar_is_word(char c);
-
 /* Bytes of the name that starts here, 0 for none. */
 size_t grammar_name_length(const grammar_lexer *l);
 
