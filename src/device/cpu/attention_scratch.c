@@ -31,6 +31,7 @@ uint64_t cpu_attention_scratch_place(void *work, uint32_t heads_per_kv, uint32_t
         s->keys[b] = take(&c, (uint64_t)TENSOR_KV_BLOCK * head_size);
         s->values[b] = take(&c, (uint64_t)TENSOR_KV_BLOCK * head_size);
     }
+    s->steps = take(&c, (uint64_t)CPU_CHUNK_TOKENS * ((head_size + 31) / 32));
     return c.used_bytes + ALIGN;
 }
 

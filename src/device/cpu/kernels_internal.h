@@ -18,6 +18,7 @@ typedef struct cpu_attention_scratch {
     float *maxima, *factors;         /* [Q] */
     float *keys[CPU_CHUNK_BLOCKS];   /* [head_size][16] */
     float *values[CPU_CHUNK_BLOCKS]; /* [16][head_size] */
+    float *steps;                    /* [CPU_CHUNK_TOKENS][ceil(head_size / 32)] */
 } cpu_attention_scratch;
 
 /* Lays the scratch out in work; work NULL: only to know the bytes, which it returns. */

@@ -11,6 +11,8 @@
 #define ATTENTION_QUERIES 6u
 #define DOT_BLOCKS(q)     1u
 #define SUM_VECTORS(q)    1u
+#include "device/cpu/attention_chunk_template.h"
+#include "device/cpu/attention_sums_template.h"
 #include "device/cpu/attention_template.h"
 #include "device/cpu/kernels_table.h"
 

@@ -27,6 +27,10 @@ INLINE lanes lanes_load(const float *p) {
     EACH_LANE r.v[i] = p[i];
     return r;
 }
+/* A hint: the line at p will be read soon. */
+INLINE void lanes_fetch(const void *p) {
+    (void)p;
+}
 INLINE void lanes_store(float *p, lanes x) {
     EACH_LANE p[i] = x.v[i];
 }

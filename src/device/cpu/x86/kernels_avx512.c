@@ -15,6 +15,8 @@
 #define ATTENTION_QUERIES 6u
 #define DOT_BLOCKS(q)     4u
 #define SUM_VECTORS(q)    ((q) <= 2 ? 8u : 4u)
+#include "device/cpu/attention_chunk_template.h"
+#include "device/cpu/attention_sums_template.h"
 #include "device/cpu/attention_template.h"
 #include "device/cpu/kernels_table.h"
 

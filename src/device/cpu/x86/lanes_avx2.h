@@ -27,6 +27,9 @@ INLINE __m256i lanes_below(int lane, int n) {
 INLINE lanes lanes_load(const float *p) {
     return (lanes){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
+INLINE void lanes_fetch(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 INLINE void lanes_store(float *p, lanes x) {
     _mm256_storeu_ps(p, x.a);
     _mm256_storeu_ps(p + 8, x.b);

@@ -20,6 +20,9 @@ typedef __m512 lanes;
 INLINE lanes lanes_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
+INLINE void lanes_fetch(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
 INLINE void lanes_store(float *p, lanes x) {
     _mm512_storeu_ps(p, x);
 }
