@@ -365,7 +365,7 @@ static void check_config(check *c, const problem *p, const cpu_matmul_config *co
 static void check_encoding(check *c, tensor_encoding e) {
     const tensor_encoding_info *info = tensor_encoding_info_of(e);
     const bool codes = info->encoding_class == TENSOR_CLASS_QUANTISED;
-    const uint64_t columns[] = {codes ? info->block_elems : 37, codes ? 1280 : 301};
+    const uint64_t columns[] = {codes ? info->block_elems : 37, codes ? 1280 : 301, 0};
     const cpu_matmul_config *last = NULL;
     base_isa isa;
     for (unsigned i = 0; check_next_isa(c, &i, &isa);) {
@@ -377,7 +377,7 @@ static void check_encoding(check *c, tensor_encoding e) {
         if (!check_begin(c, name)) continue;
         if (!check_that(c, config != NULL, "no config at %s", base_isa_name(isa))) continue;
         for (int kind = 0; kind < DATA_COUNT; kind++) {
-            for (int k = 0; k < 2; k++) {
+            for (int k = 0; k < 3; k++) {
                 problem p = make_problem(c, e, (data_kind)kind, columns[k]);
                 check_config(c, &p, config, isa);
                 free_problem(&p);

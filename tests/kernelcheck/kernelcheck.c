@@ -169,16 +169,26 @@ uint64_t check_cycles(void) {
 #endif
 }
 
+/* Time of this thread alone where the system tells it: other programs cost less than their turn. */
+static double thread_seconds(void) {
+#if defined(CLOCK_THREAD_CPUTIME_ID)
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0)
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+    return check_seconds();
+}
+
 double check_time(void (*f)(void *argument), void *argument, double seconds, uint64_t *cycles) {
     double best = 1e30;
     *cycles = UINT64_MAX;
     const double begin = check_seconds();
     do {
-        const double t = check_seconds();
+        const double t = thread_seconds();
         const uint64_t c = check_cycles();
         f(argument);
         const uint64_t took = check_cycles() - c;
-        const double elapsed = check_seconds() - t;
+        const double elapsed = thread_seconds() - t;
         if (elapsed < best) best = elapsed;
         if (took < *cycles) *cycles = took;
     } while (check_seconds() - begin < seconds);

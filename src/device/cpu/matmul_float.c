@@ -10,7 +10,7 @@
 
 enum { ROWS = 32, RUN = 64 };
 
-/* Columns [first, first + count) of a row, as f32, from the file. */
+/* A row of the file into its lane, as f32. */
 static void pack_f32(tensor_encoding e, const uint8_t *src, uint64_t k, unsigned row, float *dst) {
     const tensor_encoding_info *info = tensor_encoding_info_of(e);
     float values[RUN];
@@ -45,8 +45,8 @@ static float read_element(cpu_layout_kind kind, const uint8_t *panel, uint64_t i
         memcpy(&value, panel + 4 * i, 4);
         return value;
     }
-    uint16_t half;
-    memcpy(&half, panel + 2 * i, 2);
+    const uint8_t *p = panel + 2 * i; /* as in the file: little-endian */
+    const uint16_t half = (uint16_t)(p[0] | p[1] << 8);
     return kind == CPU_LAYOUT_F16 ? tensor_f16_to_f32(half) : tensor_bf16_to_f32(half);
 }
 

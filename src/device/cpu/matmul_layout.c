@@ -163,10 +163,9 @@ void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t 
 
 /* ------------------------------------------------------------ read */
 
+/* As in the file: little-endian. */
 static float read_f16(const uint8_t *p) {
-    uint16_t half;
-    memcpy(&half, p, 2);
-    return tensor_f16_to_f32(half);
+    return tensor_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
 }
 
 static float read_f32(const uint8_t *p) {

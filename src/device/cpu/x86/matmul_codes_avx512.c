@@ -4,7 +4,7 @@
 
 #define VNNI           0
 #define TOKENS_AT_ONCE 8
-#define DIRECT_TOKENS  8
+#define DIRECT_TOKENS  4
 #define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems == 32 ? 64 : 32)
 #define BLOCKS_OPEN    16u
 #define PANELS_OPEN    4u

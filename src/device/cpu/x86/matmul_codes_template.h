@@ -1,9 +1,10 @@
 /* Matrix multiplication by packed codes, for vectors of LANES rows: a vector_*.h comes first. The
  * including file then calls multiply_codes from its one public function.
  *
- * T = 1 reads the packed bytes once, in order, and opens them in registers. T > 1 opens a few
- * panels times BLOCKS_OPEN blocks into `work`, then multiplies them by all tokens; sums wait in y
- * between such slices. Both add in the order of matmul.h, so their bits are the same. */
+ * Up to FEW_TOKENS tokens take a panel's packed bytes in order and open them in registers, for at
+ * most DIRECT_TOKENS at once. More of them open PANELS_OPEN panels times BLOCKS_OPEN blocks into
+ * `work`, once, and multiply those by all tokens, TOKENS_AT_ONCE at once; sums wait in y between
+ * such slices. Both add in the order of matmul.h, so their bits are the same. */
 
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
@@ -321,7 +322,7 @@ INLINE void open_panel(const codes_kind k, const uint8_t *panel, uint64_t first,
 
 /* T > 1: `panels` <= PANELS_OPEN of them. */
 INLINE void multiply_many(const codes_kind k, const job *j, uint64_t panel, unsigned panels) {
-    for (uint64_t b = 0; b < j->blocks; b += BLOCKS_OPEN) {
+    for (uint64_t b = 0; b == 0 || b < j->blocks; b += BLOCKS_OPEN) {
         const bool last = j->blocks - b <= BLOCKS_OPEN;
         const unsigned count = last ? (unsigned)(j->blocks - b) : BLOCKS_OPEN;
         for (unsigned p = 0; p < panels; p++) {

@@ -120,11 +120,11 @@ INLINE void multiply_row(const cpu_layout_kind kind, const floats_job *j, uint64
 INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *j, uint64_t first,
                                   uint64_t end) {
     for (uint64_t p = first; p < end; p++) {
-        if (j->tokens == 1 || j->k == 0) {
+        if (j->tokens == 1) {
             multiply_row(kind, j, p);
             continue;
         }
-        for (uint64_t c = 0; c < j->k; c += SLICE_COLUMNS) {
+        for (uint64_t c = 0; c == 0 || c < j->k; c += SLICE_COLUMNS) {
             const uint64_t left = j->k - c;
             multiply_slice(kind, j, p, c, left < SLICE_COLUMNS ? left : SLICE_COLUMNS);
         }
