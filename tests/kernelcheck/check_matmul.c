@@ -362,28 +362,38 @@ static void check_config(check *c, const problem *p, const cpu_matmul_config *co
     }
 }
 
-static void check_encoding(check *c, tensor_encoding e) {
+enum { PROBLEMS = DATA_COUNT * 3 };
+
+/* Few columns, many, and none, of each kind of data. */
+static void make_problems(check *c, tensor_encoding e, problem problems[PROBLEMS]) {
     const tensor_encoding_info *info = tensor_encoding_info_of(e);
     const bool codes = info->encoding_class == TENSOR_CLASS_QUANTISED;
     const uint64_t columns[] = {codes ? info->block_elems : 37, codes ? 1280 : 301, 0};
+    for (int i = 0; i < PROBLEMS; i++)
+        problems[i] = make_problem(c, e, (data_kind)(i / 3), columns[i % 3]);
+}
+
+static void check_encoding(check *c, tensor_encoding e) {
+    problem problems[PROBLEMS];
+    bool made = false;
     const cpu_matmul_config *last = NULL;
     base_isa isa;
     for (unsigned i = 0; check_next_isa(c, &i, &isa);) {
-        const cpu_matmul_config *config = cpu_matmul_select(isa, e, ROWS_MAX, columns[1], NULL);
+        const cpu_matmul_config *config = cpu_matmul_select(isa, e, ROWS_MAX, 0, NULL);
         if (config == last) continue;
         last = config;
         char name[64];
-        snprintf(name, sizeof name, "matmul_%s_%s", info->name, config ? config->name : "none");
+        snprintf(name, sizeof name, "matmul_%s_%s", tensor_encoding_info_of(e)->name,
+                 config ? config->name : "none");
         if (!check_begin(c, name)) continue;
         if (!check_that(c, config != NULL, "no config at %s", base_isa_name(isa))) continue;
-        for (int kind = 0; kind < DATA_COUNT; kind++) {
-            for (int k = 0; k < 3; k++) {
-                problem p = make_problem(c, e, (data_kind)kind, columns[k]);
-                check_config(c, &p, config, isa);
-                free_problem(&p);
-            }
-        }
+        if (!made) make_problems(c, e, problems);
+        made = true;
+        for (int j = 0; j < PROBLEMS; j++)
+            check_config(c, problems + j, config, isa);
     }
+    for (int j = 0; made && j < PROBLEMS; j++)
+        free_problem(problems + j);
 }
 
 void check_matmul(check *c) {
