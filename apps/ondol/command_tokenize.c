@@ -66,6 +66,19 @@ static int ids_to_text(const ondol_model *model, const int32_t *ids, size_t n, u
     return EXIT_DONE;
 }
 
+/* What a token adds to a text (piece is replaced). Alone it may look shorter: the space that a
+ * tokenizer puts before a text is taken off again. So it is what a second one adds. */
+static int piece_of(const ondol_model *model, int32_t id, text_buffer *piece) {
+    const int32_t twice[2] = {id, id};
+    int status = ids_to_text(model, twice, 1, ONDOL_TEXT_SHOW_SPECIAL, piece);
+    size_t first = piece->size;
+    if (!status) status = ids_to_text(model, twice, 2, ONDOL_TEXT_SHOW_SPECIAL, piece);
+    if (status || piece->size < first) return status;
+    memmove(piece->bytes, piece->bytes + first, piece->size - first + 1);
+    piece->size -= first;
+    return EXIT_DONE;
+}
+
 static int print_text(const tokenize_flags *flags, const ondol_model *model) {
     int32_t *ids = NULL;
     size_t count = 0;
@@ -106,7 +119,7 @@ static int print_ids(const tokenize_flags *flags, const ondol_model *model, cons
     json_t *pieces = json_array();
     int status = EXIT_DONE;
     for (size_t i = 0; i < count && !status; i++) {
-        status = ids_to_text(model, ids + i, 1, ONDOL_TEXT_SHOW_SPECIAL, &piece);
+        status = piece_of(model, ids[i], &piece);
         if (status) break;
         if (flags->json) {
             json_array_append_new(pieces, json_text(piece.bytes, piece.size));

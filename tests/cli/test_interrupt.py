@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Ctrl-C: exit status 130, the text so far, no half files. Needs the default model, which takes long enough."""
+import re
 import signal
 import subprocess
 import time
@@ -59,10 +60,14 @@ class Interrupt(Case):
     def test_chat_goes_on(self):
         terminal = Terminal("chat", MODEL, "--temp", "0", env=environment(TERM="xterm", ONDOL_CACHE=self.folder, NO_COLOR="1"))
         terminal.read(until=r">>> ")
-        terminal.send("Count from one to ten thousand, in words, with a comma behind each.\r")
-        terminal.read(until=r"(?i)one,? two")
+        terminal.send("Tell me a long story about a dragon and a knight, with many details.\r")
+        terminal.read(until=r"details\.\r*\n[\s\S]{40}")
         terminal.send("\x03")
-        terminal.read(until=r"(?i)one,? two[\s\S]*>>> ")
+        terminal.read(until=r"details\.\r*\n[\s\S]{40}[\s\S]*>>> ")
+        terminal.send("/stats\r")
+        terminal.read(until=r"read at [\s\S]*>>> ")
+        written = int(re.search(r"(\d+) written at", terminal.seen).group(1))
+        self.assertTrue(5 < written < 150, terminal.seen)
         terminal.send("/quit\r")
         self.assertEqual(terminal.end(), 0)
 
