@@ -15,8 +15,9 @@ INLINE lanes lanes_from_form(const unsigned char *p, size_t i, tensor_kv_type fo
 
 /* ------------------------------------------------------------ dot products */
 
-/* scores[i][b] = queries i < q of [head_size], times `blocks` blocks of keys from `first` on. */
-INLINE void dots_tile(float *scores, const float *queries, uint32_t head_size,
+/* scores[i][b] = queries i < q of [head_size][stride], times `blocks` blocks of keys from `first`
+ * on. */
+INLINE void dots_tile(float *scores, const float *queries, size_t stride, uint32_t head_size,
                       const attention_chunk *c, uint32_t first, tensor_kv_type form, unsigned q,
                       unsigned blocks) {
     const unsigned char *const *keys = c->keys + first, *const *next = c->next_keys + first;
@@ -38,7 +39,7 @@ INLINE void dots_tile(float *scores, const float *queries, uint32_t head_size,
                 lanes_fetch(next[b] + d * next_bytes);
             }
             UNROLL for (unsigned i = 0; i < q; i++) {
-                const lanes x = lanes_all(queries[(size_t)i * head_size + d]);
+                const lanes x = lanes_all(queries[d * stride + i]);
                 UNROLL for (unsigned b = 0; b < blocks; b++) {
                     sums[i][b] = lanes_fma(x, key[b], sums[i][b]);
                 }
@@ -52,13 +53,13 @@ INLINE void dots_tile(float *scores, const float *queries, uint32_t head_size,
     }
 }
 
-INLINE void dots_blocks(float *scores, const float *queries, uint32_t head_size,
+INLINE void dots_blocks(float *scores, const float *queries, size_t stride, uint32_t head_size,
                         const attention_chunk *c, tensor_kv_type form, unsigned q) {
     uint32_t b = c->first_block;
     for (; b + DOT_BLOCKS(q) <= c->end_block; b += DOT_BLOCKS(q))
-        dots_tile(scores + b * 16, queries, head_size, c, b, form, q, DOT_BLOCKS(q));
+        dots_tile(scores + b * 16, queries, stride, head_size, c, b, form, q, DOT_BLOCKS(q));
     for (; b < c->end_block; b++)
-        dots_tile(scores + b * 16, queries, head_size, c, b, form, q, 1);
+        dots_tile(scores + b * 16, queries, stride, head_size, c, b, form, q, 1);
 }
 
 /* How many of `left` queries make the next tile: all tiles are about as large. */
@@ -67,19 +68,19 @@ INLINE uint32_t tile_queries(uint32_t left) {
     return (left + tiles - 1) / tiles;
 }
 
-INLINE void dots_of(const cpu_attention_scratch *s, uint32_t first, uint32_t end,
-                    uint32_t head_size, const attention_chunk *c, tensor_kv_type form) {
+INLINE void dots_of(const cpu_attention_scratch *s, uint32_t first, uint32_t end, uint32_t n,
+                    const attention_chunk *c, tensor_kv_type form) {
     for (uint32_t i = first, q; i < end; i += q) {
         float *scores = s->scores + (size_t)i * CPU_CHUNK_TOKENS;
-        const float *queries = s->queries + (size_t)i * head_size;
+        const float *queries = s->queries + i;
         q = tile_queries(end - i);
         switch (q) {
-        case 1: dots_blocks(scores, queries, head_size, c, form, 1); break;
-        case 2: dots_blocks(scores, queries, head_size, c, form, 2); break;
-        case 3: dots_blocks(scores, queries, head_size, c, form, 3); break;
-        case 4: dots_blocks(scores, queries, head_size, c, form, 4); break;
-        case 5: dots_blocks(scores, queries, head_size, c, form, 5); break;
-        default: dots_blocks(scores, queries, head_size, c, form, 6); break;
+        case 1: dots_blocks(scores, queries, s->query_count, n, c, form, 1); break;
+        case 2: dots_blocks(scores, queries, s->query_count, n, c, form, 2); break;
+        case 3: dots_blocks(scores, queries, s->query_count, n, c, form, 3); break;
+        case 4: dots_blocks(scores, queries, s->query_count, n, c, form, 4); break;
+        case 5: dots_blocks(scores, queries, s->query_count, n, c, form, 5); break;
+        default: dots_blocks(scores, queries, s->query_count, n, c, form, 6); break;
         }
     }
 }

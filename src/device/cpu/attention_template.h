@@ -45,10 +45,12 @@ static void attend_chunk(const cpu_attention_tile *tile, const cpu_attention_scr
 }
 
 static void begin_tile(const cpu_attention_tile *tile, const cpu_attention_scratch *s) {
-    const uint32_t queries = tile->rows * tile->heads_per_kv;
-    const size_t row_elems = (size_t)tile->heads_per_kv * tile->head_size;
-    for (uint32_t r = 0; r < tile->rows; r++)
-        memcpy(s->queries + r * row_elems, tile->q + r * tile->q_stride, row_elems * sizeof(float));
+    const uint32_t heads = tile->heads_per_kv, n = tile->head_size, queries = tile->rows * heads;
+    for (uint32_t i = 0; i < queries; i++) {
+        const float *q = tile->q + i / heads * tile->q_stride + (size_t)(i % heads) * n;
+        for (uint32_t d = 0; d < n; d++)
+            s->queries[(size_t)d * queries + i] = q[d];
+    }
     for (size_t i = 0; i < (size_t)queries * s->padded; i++)
         s->sums[i] = 0;
     for (size_t i = 0; i < (size_t)queries * 16; i++)
@@ -72,6 +74,7 @@ static void end_tile(const cpu_attention_tile *tile, const cpu_attention_scratch
 static void attention(const cpu_attention_tile *tile, void *work) {
     cpu_attention_scratch s;
     cpu_attention_scratch_place(work, tile->heads_per_kv, tile->head_size, &s);
+    s.query_count = tile->rows * tile->heads_per_kv;
     begin_tile(tile, &s);
     const uint32_t first = seen_by(tile, 0).low / CPU_CHUNK_TOKENS * CPU_CHUNK_TOKENS;
     const uint32_t end = seen_by(tile, tile->rows - 1).high;

@@ -11,7 +11,8 @@
 /* Attention's scratch; Q = PLAN_TILE_ROWS * heads_per_kv queries. Each begins at 64 bytes. */
 typedef struct cpu_attention_scratch {
     uint32_t padded;                 /* head_size rounded up to 16 */
-    float *queries;                  /* [Q][head_size] */
+    size_t query_count;              /* of the tile; Q at most */
+    float *queries;                  /* [head_size][query_count] */
     float *sums;                     /* [Q][padded] of weighted values */
     float *scores;                   /* [Q][CPU_CHUNK_TOKENS], then weights */
     float *weight_sums;              /* [Q][16] */
