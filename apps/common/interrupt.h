@@ -16,4 +16,8 @@ void interrupt_watch(ondol_session *session);
 bool interrupt_seen(void);
 void interrupt_forget(void);
 
+/* Waits until standard input can be read (true) or Ctrl-C was pressed (false), whichever thread the
+ * signal came to and however early. */
+bool interrupt_wait_input(void);
+
 #endif

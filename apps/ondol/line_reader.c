@@ -32,8 +32,9 @@ static int read_character(EditLine *edit, wchar_t *out) {
     (void)edit;
     char bytes[8];
     for (size_t n = 0; n < sizeof bytes;) {
+        if (!interrupt_wait_input()) return -1;
         ssize_t got = read(STDIN_FILENO, bytes + n, 1);
-        if (got < 0 && errno == EINTR && !interrupt_seen()) continue;
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return got < 0 ? -1 : 0;
         n++;
         mbstate_t state = {0};
