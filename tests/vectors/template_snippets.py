@@ -1,0 +1,3 @@
+"""Small templates for template_compare.py, and the variables that they see."""
+VARIABLES = {}
+SNIPPETS = ["{{ 1 }}"]
