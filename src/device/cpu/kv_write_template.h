@@ -19,21 +19,20 @@ static void write_f32(unsigned char *dst, size_t step, const float *x, uint32_t 
 
 /* The f16 scale of up to 32 elements, and their codes. A group that is not finite gets a NaN. */
 static uint16_t quantize_group(const float *x, uint32_t count, int8_t codes[TENSOR_KV_GROUP]) {
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t magnitude = tensor_f32_bits(x[i]) & 0x7fffffffu;
-        most = magnitude > most ? magnitude : most;
-    }
-    const bool finite = most < 0x7f800000u;
-    const uint16_t half =
-        finite ? tensor_f32_to_f16(tensor_f32_from_bits(most) / 127.0f) : (uint16_t)0x7e00u;
+    const lanes zero = lanes_all(0), magic = lanes_all(0x1.8p23f); /* rounds to a whole number */
+    const lanes a = lanes_load_part(x, count < 16 ? count : 16);
+    const lanes b = count > 16 ? lanes_load_part(x + 16, count - 16) : zero;
+    const bool finite = lanes_sum(lanes_fma(a, zero, lanes_mul(b, zero))) == 0; /* or NaN */
+    const float most = finite ? lanes_most(lanes_max(lanes_abs(a), lanes_abs(b))) : NAN;
+    const uint16_t half = tensor_f32_to_f16(most / 127.0f);
     const float step = tensor_f16_to_f32(half);
-    const float inverse = step > 0 ? 1.0f / step : 0.0f;
-    for (uint32_t i = 0; i < count; i++) {
-        /* 1.5 * 2^23 rounds to a whole number; the scale, rounded down, may give 127.06 */
-        const float code = finite ? (x[i] * inverse + 0x1.8p23f) - 0x1.8p23f : 0.0f;
-        codes[i] = (int8_t)(code > 127 ? 127 : code < -127 ? -127 : code);
-    }
+    const lanes inverse = lanes_all(step > 0 ? 1.0f / step : 0.0f);
+    /* the scale, rounded down, may give 127.06 */
+    const lanes low = lanes_all(-127), high = lanes_all(127);
+    const lanes p = lanes_sub(lanes_add(lanes_mul(a, inverse), magic), magic);
+    const lanes q = lanes_sub(lanes_add(lanes_mul(b, inverse), magic), magic);
+    lanes_to_i8(codes, finite ? lanes_min(high, lanes_max(low, p)) : zero);
+    lanes_to_i8(codes + 16, finite ? lanes_min(high, lanes_max(low, q)) : zero);
     return half;
 }
 

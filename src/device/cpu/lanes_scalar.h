@@ -150,6 +150,10 @@ INLINE lanes lanes_from_i8(const void *p) {
     EACH_LANE r.v[i] = codes[i];
     return r;
 }
+/* Whole numbers of -128..127. */
+INLINE void lanes_to_i8(int8_t *p, lanes x) {
+    EACH_LANE p[i] = (int8_t)x.v[i];
+}
 #endif
 
 #endif

@@ -131,5 +131,13 @@ INLINE lanes lanes_from_i8(const void *p) {
     return (lanes){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)),
                    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high))};
 }
+INLINE __m128i lanes_narrow_8(__m256 x) {
+    const __m256i whole = _mm256_cvtps_epi32(x);
+    return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+}
+INLINE void lanes_to_i8(int8_t *p, lanes x) {
+    const __m128i codes = _mm_packs_epi16(lanes_narrow_8(x.a), lanes_narrow_8(x.b));
+    _mm_storeu_si128((__m128i *)(void *)p, codes);
+}
 
 #endif

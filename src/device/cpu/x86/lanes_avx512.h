@@ -100,5 +100,8 @@ INLINE void lanes_to_f16(uint16_t *p, lanes x) {
 INLINE lanes lanes_from_i8(const void *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
+INLINE void lanes_to_i8(int8_t *p, lanes x) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
 
 #endif
