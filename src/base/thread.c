@@ -6,6 +6,7 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -158,14 +159,23 @@ ondol_status base_pool_create(const ondol_allocator *a, unsigned thread_count, b
         base_pool_destroy(pool);
         return base_no_memory(err, "thread pool", thread_count * sizeof *pool->workers);
     }
+    /* Signals are the program's own affair: none is to come to a thread that it does not know. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (unsigned i = 0; i + 1 < thread_count; i++) {
         pool->workers[i] = (worker){.pool = pool, .index = i + 1};
         if (pthread_create(&pool->workers[i].thread, NULL, worker_main, pool->workers + i) != 0) {
-            base_pool_destroy(pool);
-            return base_fail(err, ONDOL_E_DEVICE, "the system gave %u of %u threads", i + 1,
-                             thread_count);
+            break;
         }
         pool->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    unsigned started = pool->started + 1;
+    if (started < thread_count) {
+        base_pool_destroy(pool);
+        return base_fail(err, ONDOL_E_DEVICE, "the system gave %u of %u threads", started,
+                         thread_count);
     }
     *out = pool;
     return ONDOL_OK;

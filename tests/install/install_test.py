@@ -64,8 +64,8 @@ def install(place):
                                                "cmake/Ondol/OndolConfig.cmake", "cmake/Ondol/OndolConfigVersion.cmake")]
     missing = [name for name in wanted if not (place.prefix / name).is_file()]
     expect(not missing, f"not installed: {missing}")
-    places = [path for path in place.prefix.glob("**/*") if path.suffix in (".pc", ".cmake", ".h", ".1")
-              and str(place.build) in path.read_text()]
+    places = [path for path in place.prefix.glob("**/*") if path.is_file() and str(place.build).encode() in path.read_bytes()
+              and path.suffix in (".pc", ".cmake", ".h", ".1")]
     expect(not places, f"these name the build folder: {places}")
 
 
