@@ -16,6 +16,7 @@ static int set_up(void **state) {
     ondol_error err = {0};
     f.heap = base_default_allocator();
     f.tok = vocab_create(&f.heap);
+    assert_non_null(f.tok);
     ASSERT_OK(text_grammar_vocabulary_create(&f.heap, f.tok, &f.vocabulary, &err));
     *state = &f;
     return 0;

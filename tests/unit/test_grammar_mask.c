@@ -21,6 +21,7 @@ static int set_up(void **state) {
     ondol_error err = {0};
     f = (fixture){base_default_allocator(), NULL, NULL, NULL};
     f.tok = vocab_create(&f.heap);
+    assert_non_null(f.tok);
     ASSERT_OK(text_grammar_vocabulary_create(&f.heap, f.tok, &f.vocabulary, &err));
     *state = &f;
     return 0;
@@ -44,6 +45,13 @@ static text_grammar_matcher *start(fixture *f, const char *source) {
 static void finish(fixture *f, text_grammar_matcher *m) {
     text_grammar_matcher_destroy(m);
     text_grammar_destroy(f->grammar);
+}
+
+/* The id of a word of the vocabulary. */
+static int32_t vocab_id(const text_tokenizer *tok, const char *word) {
+    const int32_t id = text_token_find(tok, word, strlen(word));
+    if (id < 0) fail_msg("no token '%s'", word);
+    return id;
 }
 
 static bool bit(const uint32_t *bits, int32_t id) {
