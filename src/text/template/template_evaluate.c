@@ -101,6 +101,9 @@ done:
 static ondol_status unpack_keywords(template_run *run, template_value value,
                                     template_keyword *keywords, size_t *count) {
     const template_dict *dict = value.as.dict;
+    const size_t given = *count;
+    const ondol_status status = template_spend(run, dict->count * given / 4);
+    if (status != ONDOL_OK) return status;
     for (size_t i = 0; i < dict->used; i++) {
         if (dict->pairs[i].key.kind == TEMPLATE_ABSENT) continue;
         if (dict->pairs[i].key.kind != TEMPLATE_STRING) {
@@ -108,7 +111,13 @@ static ondol_status unpack_keywords(template_run *run, template_value value,
                                  "a name of a `**` argument: expected a string, got '%s'",
                                  template_type_name(dict->pairs[i].key));
         }
-        keywords[*count].name = dict->pairs[i].key.as.string;
+        const template_string *name = dict->pairs[i].key.as.string;
+        for (size_t k = 0; k < given; k++) {
+            if (!template_string_equal(keywords[k].name, name)) continue;
+            return template_fail(run, ONDOL_E_FORMAT, "the keyword argument '%.*s' is given twice",
+                                 name->size < 60 ? (int)name->size : 60, name->bytes);
+        }
+        keywords[*count].name = name;
         keywords[(*count)++].value = dict->pairs[i].value;
     }
     return ONDOL_OK;

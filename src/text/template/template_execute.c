@@ -169,7 +169,7 @@ ondol_status template_execute_for(template_run *run, template_scope *scope,
     template_scope *inner = NULL;
     template_loop *loop = template_heap_alloc(run->heap, 1, sizeof *loop);
     ondol_status status = ONDOL_OK;
-    bool more = true;
+    bool more = true, ended = false; /* ended: a body ran to its end */
     if (!loop) return template_no_memory(run);
     if (node->c) TRY(filter_items(run, scope, node, value, &value));
     TRY(template_iterate(run, value, &iterator));
@@ -186,13 +186,15 @@ ondol_status template_execute_for(template_run *run, template_scope *scope,
         if (!inner || inner->captured) TRY(template_scope_open(run, scope, &inner));
         inner->count = 0;
         TRY(run_iteration(run, inner, node, loop));
-        bool stop = run->signal == TEMPLATE_BREAK;
+        const bool stop = run->signal == TEMPLATE_BREAK;
+        ended = ended || run->signal == TEMPLATE_GO_ON;
         run->signal = TEMPLATE_GO_ON;
         if (stop) break;
         /* the body may have made the sequence longer */
         if (!more) TRY(template_next(run, &iterator, &loop->next, &more));
     }
-    if (loop->index0 < 0 && node->more.count) {
+    /* as Jinja: also after a loop whose bodies all left by break or continue */
+    if (!ended && node->more.count) {
         TRY(template_scope_open(run, scope, &inner));
         TRY(template_execute_body(run, inner, &node->more));
     }

@@ -123,6 +123,7 @@ static ondol_status lex_raw(lexer *l) {
 }
 
 static ondol_status lex_comment(lexer *l) {
+    if (l->at == l->size) return ONDOL_OK; /* as Jinja, which looks no further */
     for (size_t at = l->at; at < l->size; at++) {
         size_t end = 0;
         if (!tag_end(l, at, "#}", true, true, &end)) continue;

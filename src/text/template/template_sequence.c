@@ -183,6 +183,36 @@ static bool loop_member(const template_loop *loop, const template_string *name,
     return false;
 }
 
+/* *found false when a macro has no such attribute. */
+static ondol_status macro_member(template_run *run, const template_node *macro,
+                                 const template_string *name, template_value *out, bool *found) {
+    static const struct {
+        const char *name;
+        uint8_t takes;
+    } flags[] = {{"catch_kwargs", TEMPLATE_TAKES_KWARGS},
+                 {"catch_varargs", TEMPLATE_TAKES_VARARGS},
+                 {"caller", TEMPLATE_TAKES_CALLER}};
+    template_list *list = NULL;
+    ondol_status status = ONDOL_OK;
+    *found = true;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (!template_string_is(name, flags[i].name)) continue;
+        *out = template_bool(macro->takes & flags[i].takes);
+        return ONDOL_OK;
+    }
+    *out = template_from_string(run->tmpl->names[macro->name]);
+    if (template_string_is(name, "name")) return ONDOL_OK;
+    *found = template_string_is(name, "arguments");
+    if (!*found) return ONDOL_OK;
+    TRY(template_make_list(run, TEMPLATE_FORM_TUPLE, macro->more.count, &list));
+    for (uint32_t i = 0; i < macro->more.count; i++)
+        TRY(template_append(run, list,
+                            template_from_string(run->tmpl->names[macro->more.at[i]->name])));
+    *out = template_from_list(list);
+done:
+    return status;
+}
+
 ondol_status template_get_member(template_run *run, template_value value,
                                  const template_string *name, template_value *out, bool *found) {
     *found = true;
@@ -202,6 +232,9 @@ ondol_status template_get_member(template_run *run, template_value value,
         *out = value.as.cycler->items->items[value.as.cycler->position];
         return ONDOL_OK;
     }
+    if (value.kind == TEMPLATE_CALLABLE && value.as.callable->kind == TEMPLATE_CALL_MACRO &&
+        value.as.callable->macro->kind == NODE_MACRO)
+        return macro_member(run, value.as.callable->macro, name, out, found);
     const template_builtin *method = template_method_find(value, name);
     *found = method != NULL;
     return method ? template_make_callable(run, method, value, out) : template_spend(run, 1);

@@ -36,24 +36,41 @@ static bool begins_word(uint32_t code) {
     return template_code_is_space(code) || (code < 0x80 && code && strchr("-({[<", (int)code));
 }
 
-/* Unlike str.title(): a word begins only behind white space, a hyphen or an opening bracket. */
+/* Where the separators behind the word at `at` begin. */
+static size_t word_end(const template_string *s, size_t at) {
+    while (at < s->size) {
+        uint32_t code = 0;
+        const size_t used = template_text_next(s->bytes, s->size, at, &code);
+        if (begins_word(code)) break;
+        at += used;
+    }
+    return at;
+}
+
+/* Unlike str.title(): a word begins only behind white space, a hyphen or an opening bracket, and
+ * its rest is lower case. */
 static ondol_status filter_title(template_run *run, template_value self,
                                  const template_arguments *arguments, template_value *out) {
     template_builder b = {0};
     template_value text = self;
-    bool first = true;
     (void)arguments;
     ondol_status status = template_to_string(run, self, &text);
     TRY(status);
     const template_string *s = text.as.string;
     for (size_t at = 0; at < s->size;) {
         uint32_t code = 0, mapped[3];
+        template_value rest = template_none();
         at += template_text_next(s->bytes, s->size, at, &code);
-        unsigned n = template_code_map(code, first ? TEMPLATE_UPPER : TEMPLATE_LOWER, mapped);
+        const unsigned n = template_code_map(code, TEMPLATE_UPPER, mapped);
         for (unsigned i = 0; i < n; i++)
             TRY(template_build_code(run, &b, mapped[i]));
-        first = begins_word(code);
         TRY(template_spend(run, 1));
+        if (begins_word(code)) continue;
+        const size_t end = word_end(s, at);
+        TRY(template_make_view(run, s, at, end, &rest));
+        TRY(template_edit_change_case(run, rest, TEMPLATE_EDIT_LOWER, &rest));
+        TRY(template_build_str(run, &b, rest));
+        at = end;
     }
     TRY(template_build_finish(run, &b, out));
 done:

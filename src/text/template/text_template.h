@@ -2,8 +2,9 @@
  * transformers library sets it (trim_blocks, lstrip_blocks, loop controls, `generation` blocks).
  * Source of the semantics: Jinja 3.1 and Python 3.11, by comparison with both.
  * On purpose different: lists and dicts may be changed by their methods (transformers refuses),
- * integers have 64 bits (more is a LIMIT), `random`, `urlize`, `lipsum`, template inheritance and
- * loading of other templates do not exist. */
+ * integers have 64 bits (more is a LIMIT); the filters pprint, random, striptags, urlize and
+ * wordwrap, lipsum, self, `\N{...}`, template inheritance and loading of other templates do not
+ * exist, nor do attributes of numbers and methods of str that make bytes or tables. */
 #ifndef TEXT_TEMPLATE_H
 #define TEXT_TEMPLATE_H
 
