@@ -22,6 +22,7 @@ typedef struct problem {
     tensor_encoding encoding;
     const tensor_encoding_info *info;
     data_kind kind;
+    size_t rows, tokens; /* that are computed */
     uint64_t k, row_bytes;
     size_t x_stride;
     uint8_t *w;
@@ -56,7 +57,7 @@ static void fill_block(check *c, const problem *p, uint8_t *block) {
 
 static void fill_weights(check *c, problem *p) {
     const size_t blocks = p->row_bytes / p->info->block_bytes;
-    for (size_t r = 0; r < ROWS_MAX; r++) {
+    for (size_t r = 0; r < p->rows; r++) {
         for (size_t b = 0; b < blocks; b++) {
             uint8_t *block = p->w + r * p->row_bytes + b * p->info->block_bytes;
             if (p->info->block_bytes > 8) {
@@ -148,9 +149,9 @@ static void expect_codes(check *c, problem *p) {
     for (uint32_t t = 0; t < TOKENS_MAX; t++)
         cpu_activation_read(quantised, TOKENS_MAX, p->k, t, codes + t * p->k,
                             scales + t * x_groups);
-    for (size_t r = 0; r < ROWS_MAX; r++) {
+    for (size_t r = 0; r < p->rows; r++) {
         tensor_unpack(p->encoding, p->w + r * p->row_bytes, p->k, w.codes, w.scales, w.minimums);
-        for (size_t t = 0; t < TOKENS_MAX; t++) {
+        for (size_t t = 0; t < p->tokens; t++) {
             const size_t at = t * ROWS_MAX + r;
             expect_codes_one(p, &w, codes + t * p->k, scales + t * x_groups, p->want + at,
                              p->exact + at, p->bound + at);
@@ -166,9 +167,9 @@ static void expect_codes(check *c, problem *p) {
 
 static void expect_floats(problem *p) {
     float *w = check_alloc(p->k * sizeof *w, 0);
-    for (size_t r = 0; r < ROWS_MAX; r++) {
+    for (size_t r = 0; r < p->rows; r++) {
         tensor_decode(p->encoding, p->w + r * p->row_bytes, p->k, w);
-        for (size_t t = 0; t < TOKENS_MAX; t++) {
+        for (size_t t = 0; t < p->tokens; t++) {
             const float *x = p->x + t * p->x_stride;
             float acc = 0;
             double sum = 0, magnitude = 0;
@@ -187,6 +188,8 @@ static void expect_floats(problem *p) {
 
 static problem make_problem(check *c, tensor_encoding e, data_kind kind, uint64_t k) {
     problem p = {.encoding = e, .info = tensor_encoding_info_of(e), .kind = kind, .k = k};
+    p.rows = c->quick ? 33 : ROWS_MAX;
+    p.tokens = c->quick ? 9 : TOKENS_MAX;
     const size_t outputs = (size_t)ROWS_MAX * TOKENS_MAX;
     p.row_bytes = k / p.info->block_elems * p.info->block_bytes;
     p.x_stride = k + 5;
@@ -340,7 +343,7 @@ static void check_config(check *c, const problem *p, const cpu_matmul_config *co
     static const uint64_t OUTPUTS[] = {1, 31, 33, ROWS_MAX};
     static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 33, TOKENS_MAX};
     attempt a = {.p = p, .config = config, .quantize = cpu_quantize_rows_select(isa)};
-    for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS; i++) {
+    for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS && OUTPUTS[i] <= p->rows; i++) {
         a.n = OUTPUTS[i];
         const uint64_t panels = (a.n + config->panel_rows - 1) / config->panel_rows;
         const uint64_t bytes = config->packed_bytes(p->encoding, a.n, p->k);
@@ -353,7 +356,7 @@ static void check_config(check *c, const problem *p, const cpu_matmul_config *co
             slack++;
         check_that(c, slack == CPU_MATMUL_SLACK_BYTES, "n=%u: packs past its end", (unsigned)a.n);
         check_decode_rows(c, &a);
-        for (size_t t = 0; t < sizeof TOKENS / sizeof *TOKENS; t++) {
+        for (size_t t = 0; t < sizeof TOKENS / sizeof *TOKENS && TOKENS[t] <= p->tokens; t++) {
             a.tokens = TOKENS[t];
             a.has_bias = check_random(c) & 1;
             check_attempt(c, &a);

@@ -198,12 +198,14 @@ double check_time(void (*f)(void *argument), void *argument, double seconds, uin
 /* ------------------------------------------------------------ program */
 
 static int usage(FILE *to, int status) {
-    fputs("usage: kernelcheck [--filter TEXT] [--seed N] [--isa LEVEL] [--bench] [--list]\n"
-          "  --filter  only subjects whose name contains TEXT\n"
-          "  --isa     no level above this one (the variable ONDOL_ISA does the same)\n"
-          "  --bench   measure; nothing is checked\n"
-          "  --list    names of all subjects\n",
-          to);
+    fputs(
+        "usage: kernelcheck [--filter TEXT] [--seed N] [--isa LEVEL] [--quick] [--bench] [--list]\n"
+        "  --filter  only subjects whose name contains TEXT\n"
+        "  --isa     no level above this one (the variable ONDOL_ISA does the same)\n"
+        "  --quick   smaller shapes, for an emulated processor\n"
+        "  --bench   measure; nothing is checked\n"
+        "  --list    names of all subjects\n",
+        to);
     return status;
 }
 
@@ -229,6 +231,8 @@ static int read_options(check *c, int argc, char **argv) {
         if (strcmp(option, "--help") == 0) return usage(stdout, 0) + 1;
         if (strcmp(option, "--list") == 0) {
             c->list = true;
+        } else if (strcmp(option, "--quick") == 0) {
+            c->quick = true;
         } else if (strcmp(option, "--bench") == 0) {
             c->bench = true;
         } else if (!value) {
