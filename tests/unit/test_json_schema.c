@@ -409,6 +409,7 @@ static void test_refused(void **state) {
     refuses(f, "{\"type\":[]}", bad, "#/type");
     refuses(f, "{\"enum\":[]}", bad, "#/enum");
     refuses(f, "{\"enum\":1}", bad, "#/enum");
+    refuses(f, "{\"format\":1}", bad, "#/format");
     refuses(f, "{\"anyOf\":[]}", bad, "#/anyOf");
     refuses(f, "{\"allOf\":1}", bad, "#/allOf");
     refuses(f, "{\"minimum\":\"1\"}", bad, "#/minimum");

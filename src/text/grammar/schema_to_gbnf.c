@@ -77,15 +77,15 @@ static const type_keys implied[] = {
 
 /* A format that is but a note says nothing about the type. */
 static bool implies(const json_t *flat, const char *key) {
-    static const char *const shapes = " date time date-time uuid uuid1 uuid2 uuid3 uuid4 uuid5 ";
+    static const char *const shapes[] = {"date",  "time",  "date-time", "uuid", "uuid1",
+                                         "uuid2", "uuid3", "uuid4",     "uuid5"};
     const json_t *value = json_object_get(flat, key);
     if (!value) return false;
     if (strcmp(key, "format") != 0) return true;
-    char spaced[32] = " ";
-    const char *name = json_string_value(value);
-    if (!name || strlen(name) > 20 || strchr(name, ' ')) return false;
-    strcat(strcat(spaced, name), " ");
-    return strstr(shapes, spaced) != NULL;
+    for (size_t i = 0; json_is_string(value) && i < sizeof shapes / sizeof shapes[0]; i++) {
+        if (strcmp(shapes[i], json_string_value(value)) == 0) return true;
+    }
+    return !json_is_string(value);
 }
 
 static bool names_type(const json_t *flat, const char *type) {

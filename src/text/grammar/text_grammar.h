@@ -33,7 +33,8 @@ ondol_status text_grammar_from_json_schema(const ondol_allocator *allocator, con
  * prefixItems are all there unless minItems says less; integers have at most 16 digits where no
  * bound says more, fractions 16; const and enum values are spelled compactly; oneOf is read as
  * anyOf; a format that is none of date, time, date-time, uuid is a note; ^ and $ of a pattern hold
- * for all its alternatives. Keywords without a type apply to their types alone.
+ * for all its alternatives. Keywords without a type imply their types. Names of properties beside
+ * an open additionalProperties have at most 120 bytes.
  * Errors: FORMAT (no JSON, no schema; with line and column or the JSON pointer), UNSUPPORTED (a
  * keyword that restricts and cannot be honoured, a $ref outside the document, a schema that nothing
  * satisfies; with the JSON pointer), LIMIT (nesting, size), MEMORY. */
