@@ -1,6 +1,7 @@
 """Compares what text/chat_template renders with what Jinja renders, set as the transformers library sets it.
 
 Usage: python3 template_compare.py PATH_OF_template_dump [TEMPLATE.jinja...]
+       python3 template_compare.py --rows > tests/unit/template_rows.def
 In: the templates named, or those of $ONDOL_TEST_ARCHIVE/models/templates, each with many conversations; and template_snippets.py, small
 templates that need no archive. Where Jinja fails Ondol has to fail. Needs: jinja2 (3.1.6 was used).
 Exit status: 1 when a text differs, 77 (after the snippets) without the archive, or without jinja2.
@@ -198,7 +199,26 @@ def compare(program, cases):
     return faults, kinds
 
 
+def c_string(text):
+    out = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{out}"'
+
+
+def print_rows():
+    """What Jinja makes of the snippets, for a unit test that needs no Python."""
+    env = environment()
+    print("/* Templates, and what Jinja renders (NULL: it fails). Written by tests/vectors/template_compare.py --rows. */")
+    print(f"VARIABLES({c_string(json.dumps(template_snippets.VARIABLES, ensure_ascii=False))})")
+    for source in template_snippets.SNIPPETS:
+        want, fault = expected(env, source, [], None, template_snippets.VARIABLES, True, "<s>", "</s>")
+        if source not in template_snippets.DIFFERENT and not isinstance(fault, SecurityError):
+            print(f"ROW({c_string(source)}, {'NULL' if fault else c_string(want)})")
+
+
 def main():
+    if sys.argv[1] == "--rows":
+        print_rows()
+        return 0
     program, paths = sys.argv[1], sys.argv[2:]
     faults = 0
     if not paths:

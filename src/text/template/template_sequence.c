@@ -62,9 +62,9 @@ ondol_status template_next(template_run *run, template_iterator *it, template_va
     if (source.kind == TEMPLATE_LIST) {
         template_list *list = source.as.list;
         bool once = list->form == TEMPLATE_FORM_GENERATOR;
-        size_t at = once ? list->consumed++ : it->position++;
-        *more = at < list->count;
-        if (*more) *item = list->items[at];
+        size_t *at = once ? &list->consumed : &it->position;
+        *more = *at < list->count;
+        if (*more) *item = list->items[(*at)++];
     } else if (source.kind == TEMPLATE_RANGE) {
         const template_range *range = source.as.range;
         *more = it->position < range->count;
