@@ -15,7 +15,9 @@ if(ONDOL_SHARED)
   target_link_libraries(ondol_shared PRIVATE
     $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,ondol_objects>>
     $<BUILD_INTERFACE:ondol_settings>)
-  target_link_options(ondol_shared PRIVATE $<$<NOT:$<BOOL:${ONDOL_SANITIZE}>>:-Wl,--no-undefined>)
+  if(NOT ONDOL_SANITIZE)
+    target_link_options(ondol_shared PRIVATE -Wl,--no-undefined)
+  endif()
   set_target_properties(ondol_shared PROPERTIES OUTPUT_NAME ondol EXPORT_NAME ondol
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
