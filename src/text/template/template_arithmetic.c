@@ -195,7 +195,7 @@ static ondol_status repeat_list(template_run *run, const template_list *source, 
         return template_no_memory(run);
     }
     ondol_status status = template_make_list(run, source->form, (size_t)n * source->count, &list);
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = 0; i < n && status == ONDOL_OK; i++)
         for (size_t k = 0; k < source->count && status == ONDOL_OK; k++)
             status = template_append(run, list, source->items[k]);
     *out = template_from_list(list);

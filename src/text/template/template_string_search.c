@@ -36,7 +36,7 @@ static ondol_status find_window(template_run *run, const template_string *s, tem
     if (!out->valid) return ONDOL_OK;
     out->begin = template_string_offset(s, (size_t)first);
     out->end = template_string_offset(s, (size_t)last);
-    TRY(template_spend(run, 1 + s->size / 16));
+    TRY(template_spend(run, 1 + s->size / 4));
 done:
     return status;
 }
