@@ -7,8 +7,8 @@
  *   values        [page_tokens][e]
  *   value scales  f16 [page_tokens][G]          q8 only
  * q8: int8 codes in -127..127, value = code * scale, scale = f16(largest magnitude of the group /
- * 127), codes = x times the scale's reciprocal in f32, rounded to nearest even; scale 0 has codes 0.
- * A group that holds a NaN or an infinity has the scale NaN. */
+ * 127), codes = x times the scale's reciprocal in f32, rounded to nearest even; scale 0 has codes
+ * 0. A group that holds a NaN or an infinity has the scale NaN. */
 #ifndef TENSOR_KV_PAGE_H
 #define TENSOR_KV_PAGE_H
 
