@@ -45,8 +45,7 @@ static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool m
     w->item_devices[v] = device;
     w->memory_bytes += w->items[v]->memory_bytes;
     m->done += value->data_bytes;
-    if (m->progress &&
-        m->progress(m->user, value, w->items[v]->borrows, m->done, m->total)) {
+    if (m->progress && m->progress(m->user, value, w->items[v]->borrows, m->done, m->total)) {
         return base_fail(err, ONDOL_E_CANCELLED,
                          "opening was stopped at %" PRIu64 " of %" PRIu64 " bytes", m->done,
                          m->total);

@@ -16,7 +16,7 @@ typedef struct check {
     const char *filter;   /* NULL: all */
     base_isa isa;         /* the highest level to check */
     bool list, bench;
-    bool quick; /* smaller shapes: for an emulated processor */
+    bool quick;       /* smaller shapes: for an emulated processor */
     const char *name; /* the subject, between check_begin and the next one */
     unsigned subjects, checks, failures, subject_failures;
 } check;
