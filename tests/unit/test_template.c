@@ -121,6 +121,7 @@ static void test_errors_name_the_line(void **state) {
     refused("{{ 's' is nope }}", ONDOL_E_FORMAT, "no test is named 'nope'");
     refused("\n\n{% include 'x' %}", ONDOL_E_UNSUPPORTED, "template line 3");
     refused("{% extends 'x' %}", ONDOL_E_UNSUPPORTED, "extends");
+    refused("{{ 'abc'[:, 1] }}", ONDOL_E_FORMAT, "a slice stands among several indices");
     refused("{{ {}.a.b }}", ONDOL_E_FORMAT, "'dict' object has no attribute 'a'");
     refused("{{ 9223372036854775807 + 1 }}", ONDOL_E_LIMIT, "64 bits");
     check_refused("a\n\xff", 3, NULL, 0, ONDOL_E_FORMAT, "template line 2: the byte 0xff");

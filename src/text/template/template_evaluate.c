@@ -286,6 +286,9 @@ ondol_status template_evaluate(template_run *run, template_scope *scope, const t
     case NODE_CALL: status = evaluate_call(run, scope, node, out); break;
     case NODE_FILTER:
     case NODE_TEST: status = evaluate_named(run, scope, node, out); break;
+    case NODE_SLICE:
+        status = template_fail(run, ONDOL_E_FORMAT, "a slice stands among several indices");
+        break;
     default:
         status = template_fail(run, ONDOL_E_INTERNAL, "node %d is no expression", node->kind);
         break;
