@@ -9,7 +9,7 @@ import unittest
 from cli import PROGRAM, Case, Terminal, default_model, environment, main
 
 MODEL = default_model()
-LONG = ("--ignore-eos", "-n", "2000", "--temp", "0", "Tell me a long story.")
+LONG = ("--ignore-eos", "-n", "7000", "--temp", "0", "Tell me a long story.")
 
 
 @unittest.skipUnless(MODEL, "the default model is not there")
@@ -49,7 +49,7 @@ class Interrupt(Case):
         self.assertEqual((process.returncode, list(self.folder.iterdir())), (130, []))
 
     def test_other_commands(self):
-        text = self.write("t.txt", "All happy families are alike. " * 2000)
+        text = self.write("t.txt", "All happy families are alike. " * 30000)
         for command in (["eval", MODEL, "--text", text], ["bench", MODEL, "-r", "100", "-n", "500"]):
             process = self.start(*command)
             time.sleep(2)
