@@ -4,8 +4,9 @@
   compare_text.py MODEL.gguf [--program build/release/ondol] [--text FILE] [--tokens 64] [--chunks N] [--threads N]
 
 Needs llama-cpp-python (tried: 0.3.36) beside tools/requirements.txt. Both engines get the same ids.
-  greedy   ten prompts, the most likely token each time. Where the texts part, it prints how far apart llama.cpp's two best
-           logits are there: a near-tie is settled by rounding.
+  greedy   ten prompts, the most likely token each time. Where the texts part, it prints how far apart the two tokens' logits
+           are in llama.cpp, in Ondol and in `--device ref`, which rounds no activation, and how far ref's logits are from each
+           engine's in the mean there: a near-tie is one that this noise settles.
   logits   KL divergence and top-1 agreement over the prompts' and answers' positions, and next to `--device ref` too.
   perplexity  windows of 512 tokens, second half counted, on --text (default: the licence, the documents and the headers).
 """
@@ -114,9 +115,14 @@ def compare_greedy(ours, peer, tokens):
         if equal:
             print(f"  same {len(got):3} tokens  {prompt}")
         else:
-            best = np.sort(rows[parts])[::-1]
-            print(f"  part at token {parts} of {len(theirs)}: llama.cpp's two best logits are {best[0] - best[1]:.4f} apart "
-                  f"(deviation of the logits {rows[parts].std():.2f})  {prompt}")
+            end = next(iter(ends))
+            pair = [(got + [end])[parts], (theirs + [end])[parts]]
+            exact = ours.run(ids + got[:parts], 1, "ref")[1][-1]
+            mine = logits[len(ids) + parts - 1]
+            gap = [float(row[pair[0]] - row[pair[1]]) for row in (rows[parts], mine, exact)]
+            noise = [float(np.abs(row - exact).mean()) for row in (rows[parts], mine)]
+            print(f"  part at token {parts:2} of {len(theirs)}: the two are apart by {gap[0]:+.3f} in llama.cpp, {gap[1]:+.3f} in Ondol, "
+                  f"{gap[2]:+.3f} in ref; mean distance of the logits from ref's {noise[0]:.3f}, {noise[1]:.3f}  {prompt}")
         fed = (ids + got)[:logits.shape[0]]
         p = log_softmax(peer.logits(fed))
         for device, found, k, a in (("cpu", logits, kl, agree), ("ref", None, kl_ref, agree_ref)):

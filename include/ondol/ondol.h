@@ -194,7 +194,7 @@ typedef struct ondol_model_info {
     const char *chat_template; /* NULL: none in the file, ChatML is used */
     uint32_t vocabulary, context, layers, hidden;
     uint64_t parameters, weight_bytes; /* as in the file */
-    uint64_t memory_bytes;             /* that the ready weights take beside the file */
+    uint64_t memory_bytes;             /* that ready weights take, or would, beside the file */
     uint64_t kv_bytes_per_token;       /* in f16 */
     int32_t bos, eos;                  /* -1: none */
     int32_t adds_bos, adds_eos;

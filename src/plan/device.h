@@ -74,6 +74,8 @@ typedef struct plan_device_ops {
     ondol_status (*weight_create)(plan_device *d, const graph_value *v, bool matrix,
                                   plan_weight **out, ondol_error *err);
     void (*weight_destroy)(plan_device *d, plan_weight *w);
+    /* Memory beside the file that weight_create would take. */
+    uint64_t (*weight_bytes)(const plan_device *d, const graph_value *v, bool matrix);
 
     /* Bytes that `rows` rows of k elements take as that activation. */
     uint64_t (*activation_bytes)(const plan_device *d, plan_activation kind, uint64_t rows,

@@ -147,7 +147,8 @@ ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
                                  plan_progress progress, void *user, plan_weights **out,
                                  ondol_error *err);
-/* The same without any weight: plans made with it can be printed, not recorded. */
+/* The same without any weight: plans made with it can be printed, not recorded. memory_bytes is
+ * what the weights would take. Errors: MEMORY, UNSUPPORTED. */
 ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
                                        plan_device *const *devices, uint32_t device_count,
                                        plan_weights **out, ondol_error *err);

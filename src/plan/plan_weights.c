@@ -29,6 +29,7 @@ static bool is_weight_input(const graph_node *n, uint32_t i) {
 
 typedef struct maker {
     plan_weights *w;
+    bool *counted; /* [values]; not NULL: weights are counted, not made */
     plan_progress progress;
     void *user;
     uint64_t done, total;
@@ -38,8 +39,13 @@ static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool m
                              ondol_error *err) {
     plan_weights *w = m->w;
     const graph_value *value = w->source->values + v;
-    if (w->items[v]) return ONDOL_OK;
     plan_device *d = w->devices[device];
+    if (m->counted) {
+        if (!m->counted[v]) w->memory_bytes += d->ops->weight_bytes(d, value, matrix);
+        m->counted[v] = true;
+        return ONDOL_OK;
+    }
+    if (w->items[v]) return ONDOL_OK;
     ondol_status status = d->ops->weight_create(d, value, matrix, w->items + v, err);
     if (status != ONDOL_OK) return base_prefix(err, status, "tensor '%s'", value->name);
     w->item_devices[v] = device;
@@ -80,9 +86,9 @@ static uint64_t bytes_of_weights(const graph *g) {
     return total;
 }
 
-ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
-                                       plan_device *const *devices, uint32_t device_count,
-                                       plan_weights **out, ondol_error *err) {
+static ondol_status create_blank(const ondol_allocator *a, const graph *g,
+                                 plan_device *const *devices, uint32_t device_count,
+                                 plan_weights **out, ondol_error *err) {
     plan_weights *w = base_calloc(a, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weights", sizeof *w);
     *w = (plan_weights){.allocator = a, .source = g, .devices = devices};
@@ -97,22 +103,34 @@ ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
     return ONDOL_OK;
 }
 
+static ondol_status go_through(maker *m, plan_weights **out, ondol_error *err) {
+    ondol_status status = make_all(m, GRAPH_OP_O_MATMUL, err);
+    if (status == ONDOL_OK) status = make_all(m, GRAPH_OP_O_EMBED, err);
+    if (status == ONDOL_OK)
+        *out = m->w;
+    else
+        plan_weights_destroy(m->w);
+    return status;
+}
+
+ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
+                                       plan_device *const *devices, uint32_t device_count,
+                                       plan_weights **out, ondol_error *err) {
+    maker m = {.counted = base_calloc(a, g->value_count, sizeof *m.counted)};
+    if (!m.counted) return base_no_memory(err, "weights", g->value_count);
+    ondol_status status = create_blank(a, g, devices, device_count, &m.w, err);
+    if (status == ONDOL_OK) status = go_through(&m, out, err);
+    base_free(a, m.counted);
+    return status;
+}
+
 ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
                                  plan_progress progress, void *user, plan_weights **out,
                                  ondol_error *err) {
-    plan_weights *w = NULL;
-    ondol_status status = plan_weights_create_empty(a, g, devices, device_count, &w, err);
-    if (status != ONDOL_OK) return status;
-    maker m = {.w = w, .progress = progress, .user = user, .total = bytes_of_weights(g)};
-    status = make_all(&m, GRAPH_OP_O_MATMUL, err);
-    if (status == ONDOL_OK) status = make_all(&m, GRAPH_OP_O_EMBED, err);
-    if (status != ONDOL_OK) {
-        plan_weights_destroy(w);
-        return status;
-    }
-    *out = w;
-    return ONDOL_OK;
+    maker m = {.progress = progress, .user = user, .total = bytes_of_weights(g)};
+    ondol_status status = create_blank(a, g, devices, device_count, &m.w, err);
+    return status == ONDOL_OK ? go_through(&m, out, err) : status;
 }
 
 void plan_weights_destroy(plan_weights *w) {

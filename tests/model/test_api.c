@@ -138,9 +138,14 @@ static void models_describe_themselves_without_weights(void **state) {
     ASSERT_OK(ondol_model_get_info(model, &info, &err));
     assert_string_equal(info.architecture, "llama");
     assert_true(info.parameters > 1000);
-    assert_int_equal(info.memory_bytes, 0);
+    const uint64_t expected_bytes = info.memory_bytes;
+    assert_true(expected_bytes > 1000);
     ASSERT_STATUS(ondol_cache_create(model, NULL, &cache, &err), ONDOL_E_ARGUMENT);
     ASSERT_CONTAINS(err.text, "inspect_only");
+    ondol_model_release(model);
+    ASSERT_OK(ondol_model_open(engine, model_test_path("llama-q4_0"), NULL, &model, &err));
+    ASSERT_OK(ondol_model_get_info(model, &info, &err));
+    assert_int_equal(info.memory_bytes, expected_bytes);
     ondol_model_release(model);
     ondol_engine_destroy(engine);
 }

@@ -114,6 +114,15 @@ static void weight_destroy(plan_device *d, plan_weight *weight) {
     base_free(c->host.allocator, w);
 }
 
+static uint64_t weight_bytes(const plan_device *d, const graph_value *v, bool matrix) {
+    const cpu_device *c = (const cpu_device *)d;
+    const uint64_t n = (uint64_t)v->shape.dims[0], k = (uint64_t)v->shape.dims[1];
+    tensor_encoding e = GRAPH_PLAIN;
+    if (!matrix || !host_weight_encoding(v, &e)) return 0;
+    const cpu_matmul_config *config = cpu_matmul_select(c->isa, e, n, k, NULL);
+    return config ? config->packed_bytes(e, n, k) : 0;
+}
+
 static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uint64_t rows,
                                  uint64_t k) {
     (void)d;
@@ -126,6 +135,7 @@ static const plan_device_ops ops = {
     .accept = accept,
     .weight_create = weight_create,
     .weight_destroy = weight_destroy,
+    .weight_bytes = weight_bytes,
     .activation_bytes = activation_bytes,
     .buffer_create = host_device_buffer_create,
     .buffer_destroy = host_device_buffer_destroy,

@@ -57,6 +57,11 @@ static void weight_destroy(plan_device *d, plan_weight *w) {
     base_free(((ref_device *)d)->host.allocator, w);
 }
 
+static uint64_t weight_bytes(const plan_device *d, const graph_value *v, bool matrix) {
+    (void)d, (void)v, (void)matrix;
+    return 0;
+}
+
 static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uint64_t rows,
                                  uint64_t k) {
     (void)d;
@@ -69,6 +74,7 @@ static const plan_device_ops ops = {
     .accept = accept,
     .weight_create = weight_create,
     .weight_destroy = weight_destroy,
+    .weight_bytes = weight_bytes,
     .activation_bytes = activation_bytes,
     .buffer_create = host_device_buffer_create,
     .buffer_destroy = host_device_buffer_destroy,
