@@ -113,6 +113,9 @@ line_result line_reader_next(line_reader *reader, const char *prompt, text_buffe
     text_clear(&reader->prompt);
     text_append(&reader->prompt, prompt, strlen(prompt));
     int n = 0;
+    /* Before the prompt stands there: a Ctrl-D that follows it at once must not come in line mode.
+     */
+    el_set(reader->edit, EL_PREP_TERM, 1);
     const char *bytes = el_gets(reader->edit, &n);
     if (interrupt_seen()) return LINE_INTERRUPTED;
     if (!bytes || n <= 0) return LINE_END;

@@ -116,7 +116,7 @@ def linked_dynamically(program):
 def with_cmake(place, static):
     name = "cmake_static" if static else "cmake_shared"
     folder = place.work / name
-    run("cmake", "-S", SOURCE / "examples", "-B", folder, f"-DCMAKE_PREFIX_PATH={place.prefix}",
+    run("cmake", "-G", "Ninja", "-S", SOURCE / "examples", "-B", folder, f"-DCMAKE_PREFIX_PATH={place.prefix}",
         f"-DSTATIC={'ON' if static else 'OFF'}", "-DCMAKE_C_FLAGS=" + " ".join(WARNINGS))
     run("cmake", "--build", folder)
     for example in EXAMPLES:
