@@ -3,7 +3,9 @@
 Usage: python3 template_compare.py PATH_OF_template_dump [TEMPLATE.jinja...]
        python3 template_compare.py --rows > tests/unit/template_rows.def
 In: the templates named, or those of $ONDOL_TEST_ARCHIVE/models/templates, each with many conversations; and template_snippets.py, small
-templates that need no archive. Where Jinja fails Ondol has to fail. Needs: jinja2 (3.1.6 was used).
+templates that need no archive. Where Jinja fails Ondol has to fail, with the template's own words where raise_exception has some; where
+only the sandbox of transformers refuses, the text is that of one without this rule. Each template has to render, with tools and without, at
+least once, or NEVER_RENDERS says why not. Needs: jinja2 (3.1.6 was used).
 Exit status: 1 when a text differs, 77 (after the snippets) without the archive, or without jinja2.
 """
 from collections import Counter
@@ -18,7 +20,7 @@ import sys
 try:
     import jinja2
     from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEnvironment, SecurityError
 except ImportError:
     print("skipped: Python lacks jinja2 (tools/requirements.txt)")
     sys.exit(77)
@@ -26,6 +28,7 @@ except ImportError:
 import template_snippets
 
 TIME = 1753000000  # a fixed now: 2025-07-20 08:26:40 UTC
+FORMAT, UNSUPPORTED, LIMIT = 4, 5, 6  # of ondol_status
 
 
 class Generation(Extension):
@@ -41,9 +44,13 @@ class Generation(Extension):
         return caller()
 
 
-def environment():
+class Raised(jinja2.exceptions.TemplateError):
+    """By the template itself."""
+
+
+def environment(kind=ImmutableSandboxedEnvironment):
     def raise_exception(message):
-        raise jinja2.exceptions.TemplateError(message)
+        raise Raised(message)
 
     def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
         return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
@@ -51,7 +58,7 @@ def environment():
     def strftime_now(text):
         return datetime.datetime.fromtimestamp(TIME, datetime.timezone.utc).replace(tzinfo=None).strftime(text)
 
-    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
+    env = kind(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
     env.filters["tojson"] = tojson
     env.globals.update(raise_exception=raise_exception, strftime_now=strftime_now)
     return env
@@ -72,6 +79,16 @@ TOOLS = [
         "filter": {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}, "after": {"type": "number"}}},
         "exact": {"type": "boolean"}}, ["query", "filter"]),
     tool("now", "The time.", {}, []),
+]
+
+# For templates that know nothing of several types, of objects within objects, or of tools without parameters.
+PLAIN_TOOLS = [
+    tool("get_weather", "Tells the weather.", {
+        "city": {"type": "string", "description": "the place"}, "days": {"type": "integer", "description": "how many"},
+        "share": {"type": "number", "description": "of the sky"}, "exact": {"type": "boolean", "description": "or not"}}, ["city"]),
+    tool("search", "Searches.", {
+        "tags": {"type": "array", "items": {"type": "string"}, "description": "words"},
+        "limits": {"type": "object", "properties": {}, "additionalProperties": {"type": "integer"}, "description": "of each"}}, []),
 ]
 
 
@@ -111,15 +128,25 @@ def conversations():
         for tools in (None, TOOLS):
             for prompt in (True, False):
                 yield name, messages, tools, {}, prompt
+        yield name, messages, PLAIN_TOOLS, {}, True
     for variables in ({"enable_thinking": False}, {"enable_thinking": True, "thinking": True}, {"date_string": "01 Jan 2024"},
                       {"reasoning_effort": "high", "builtin_tools": ["python", "browser"]}, {"thinking": False, "add_thoughts": True},
                       {"documents": [{"title": "One", "text": "First.", "doc_id": 7}], "citation_mode": "fast", "controls": {"length": "short"}},
-                      {"model_identity": "You are a test.", "tool_choice": "required", "thinking_budget": 512, "xml_tools": [1]}):
+                      {"model_identity": "You are a test.", "tool_choice": "required", "thinking_budget": 512, "xml_tools": [1]},
+                      {"functions": "[{\"name\": \"now\"}]", "datetime": "2024-01-01"}):
         for name, messages in (plain[3], plain[5], tooled[1], tooled[4]):
             yield name, messages, TOOLS if "call" in name else None, variables, True
 
 
-compiled = {}  # the last template's source -> Jinja's template
+# What Jinja refuses whatever the conversation: (template, with tools) -> why.
+NEVER_RENDERS = {
+    ("CohereForAI-c4ai-command-r-plus-tool_use", False): "it walks the tools without asking whether there are any",
+    ("NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", False): "it walks the tools without asking whether there are any",
+    ("NousResearch-Hermes-3-Llama-3.1-8B-tool_use", False): "it walks the tools without asking whether there are any",
+    ("llama-cpp-deepseek-r1", True): "it hands the result of `map`, which is no list, to tojson",
+}
+
+compiled = {}  # (environment, source of the last template) -> Jinja's template
 BOS_EOS = [("<s>", "</s>"), (None, None)]
 
 
@@ -149,10 +176,12 @@ def expected(env, source, messages, tools, variables, prompt, bos, eos):
     special = {k: v for k, v in (("bos_token", bos), ("eos_token", eos)) if v is not None}
     given = json.loads(json.dumps({"messages": [in_order(m) for m in messages], "tools": tools, "documents": None, **special, **variables}))
     try:
-        if source not in compiled:
-            compiled.clear()
-            compiled[source] = env.from_string(source)
-        return compiled[source].render(add_generation_prompt=prompt, **given), None
+        key = (env, source)
+        if key not in compiled:
+            for old in [k for k in compiled if k[0] is env]:
+                del compiled[old]
+            compiled[key] = env.from_string(source)
+        return compiled[key].render(add_generation_prompt=prompt, **given), None
     except Exception as fault:  # whatever a template makes Python raise
         return None, fault
 
@@ -169,11 +198,15 @@ def run(program, jobs):
 
 
 def difference(want, fault, status, got):
-    """None, or what is wrong. The sandbox of transformers forbids `append` and the like; here they work (text_template.h)."""
-    if isinstance(fault, SecurityError) and status == 0:
-        return None
+    """None, or what is wrong."""
+    if fault is not None and not status:
+        return f"rendered, but Jinja fails: {type(fault).__name__}: {fault}"
+    if isinstance(fault, Raised) and str(fault)[:100] not in got:
+        return f"lacks the template's own words {str(fault)!r}: {got}"
     if fault is not None:
-        return None if status else f"rendered, but Jinja fails: {type(fault).__name__}: {fault}"
+        limit = isinstance(fault, (RecursionError, OverflowError))
+        wanted = (FORMAT, UNSUPPORTED, LIMIT) if limit else (FORMAT, UNSUPPORTED)
+        return None if status in wanted else f"status {status}, {got}, but Jinja: {type(fault).__name__}: {fault}"
     if status:
         return f"failed: {got}"
     if want == got:
@@ -183,20 +216,38 @@ def difference(want, fault, status, got):
 
 
 def compare(program, cases):
-    """cases: (name, arguments of job). Prints what differs; returns how many."""
-    env, faults, kinds = environment(), 0, Counter()
+    """cases: (name, arguments of job). Prints what differs; returns how many, counts, and the indices of what rendered."""
+    strict, free, faults, kinds, rendered = environment(), environment(SandboxedEnvironment), 0, Counter(), set()
     results = run(program, [job(*arguments) for _, arguments in cases])
-    for (name, arguments), (status, got) in zip(cases, results):
-        want, fault = expected(env, *arguments)
+    for index, ((name, arguments), (status, got)) in enumerate(zip(cases, results)):
+        want, fault = expected(strict, *arguments)
+        sandboxed = isinstance(fault, SecurityError)  # forbids `append` and the like; here they work (text_template.h)
+        if sandboxed:
+            want, fault = expected(free, *arguments)
         wrong = difference(want, fault, status, got)
         if wrong and arguments[0] in template_snippets.DIFFERENT:
             kinds["different on purpose"] += 1
             continue
-        kinds["rendered" if fault is None else "refused by both" if status else "the sandbox alone refused"] += 1
+        kinds["refused by both" if fault is not None else "rendered where the strict sandbox refuses" if sandboxed else "rendered"] += 1
+        if fault is None:
+            rendered.add(index)
         if wrong:
             faults += 1
             print(f"{name}: {wrong}")
-    return faults, kinds
+    return faults, kinds, rendered
+
+
+def check_coverage(cases, rendered):
+    """Prints templates that never rendered, and reasons given in vain; returns how many."""
+    faults, groups = 0, {}
+    for index, (name, arguments) in enumerate(cases):
+        group = (name.split(":")[0], arguments[2] is not None)
+        groups[group] = groups.get(group, False) or index in rendered
+    for (name, tools), ok in groups.items():
+        if ok == ((name, tools) in NEVER_RENDERS):
+            faults += 1
+            print(f"{name} {'with' if tools else 'without'} tools: {'renders, but NEVER_RENDERS lists it' if ok else 'no conversation renders'}")
+    return faults
 
 
 def c_string(text):
@@ -223,7 +274,7 @@ def main():
     faults = 0
     if not paths:
         variables = template_snippets.VARIABLES
-        faults, kinds = compare(program, [(repr(s), (s, [], None, variables, True, "<s>", "</s>")) for s in template_snippets.SNIPPETS])
+        faults, kinds, _ = compare(program, [(repr(s), (s, [], None, variables, True, "<s>", "</s>")) for s in template_snippets.SNIPPETS])
         print(f"template snippets: {len(template_snippets.SNIPPETS)}, {dict(kinds)}, {faults} differ")
         archive = os.environ.get("ONDOL_TEST_ARCHIVE")
         if not archive:
@@ -241,7 +292,8 @@ def main():
                 case = (source, messages, tools, variables, prompt, bos, eos)
                 label = f"{Path(path).stem}: {name}{', tools' if tools else ''}{', ' + str(variables) if variables else ''}{', prompt' if prompt else ''}"
                 cases.append((label, case))
-    wrong, kinds = compare(program, cases)
+    wrong, kinds, rendered = compare(program, cases)
+    wrong += check_coverage(cases, rendered)
     print(f"templates: {len(paths)} with {len(cases)} conversations, {dict(kinds)}, {wrong} differ")
     return 1 if faults or wrong else 0
 
