@@ -150,7 +150,54 @@ static void scales_that_are_no_numbers(void **state) {
     free(m.data);
 }
 
+/* Each key and each tensor of the file in turn gets another name: what needs it says so, by name.
+ */
+static void missing_keys_and_tensors(void **state) {
+    (void)state;
+    static const char *const needed[] = {
+        "llama.block_count",
+        "llama.embedding_length",
+        "llama.attention.head_count",
+        "llama.feed_forward_length",
+        "llama.attention.layer_norm_rms_epsilon",
+        "general.architecture",
+        "tokenizer.ggml.tokens",
+        "token_embd.weight",
+        "output_norm.weight",
+        "blk.0.attn_norm.weight",
+        "blk.0.attn_q.weight",
+        "blk.0.attn_k.weight",
+        "blk.0.attn_v.weight",
+        "blk.0.attn_output.weight",
+        "blk.0.ffn_norm.weight",
+        "blk.0.ffn_up.weight",
+        "blk.0.ffn_down.weight",
+        "blk.1.ffn_down.weight",
+    };
+    image m = read_image("llama-q4_0");
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        const size_t n = strlen(needed[i]);
+        size_t found = 0;
+        for (size_t at = 0; at + n < m.size && !found; at++) {
+            if (memcmp(m.data + at, needed[i], n) == 0 && m.data[at - 8] == n) found = at;
+        }
+        if (!found) fail_msg("'%s' is not in the file", needed[i]);
+        m.data[found + n - 1] ^= 1;
+        ondol_allocator heap = base_default_allocator();
+        ondol_error err = {.status = ONDOL_OK};
+        const ondol_status status = try_image(&heap, &m, &err);
+        if (status != ONDOL_E_NOT_FOUND && status != ONDOL_E_FORMAT) {
+            fail_msg("without '%s': %s '%s'", needed[i], ondol_status_name(status), err.text);
+        }
+        ASSERT_CONTAINS(err.text, needed[i]);
+        m.data[found + n - 1] ^= 1;
+    }
+    assert_true(survives(&m, "whole again", 0));
+    free(m.data);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(missing_keys_and_tensors),
     cmocka_unit_test(every_truncation),
     cmocka_unit_test(changed_bytes),
     cmocka_unit_test(scales_that_are_no_numbers),
