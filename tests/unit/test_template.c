@@ -177,6 +177,29 @@ static void test_work_is_bounded(void **state) {
     check_refused(deep, sizeof deep - 1, &flat, 0, ONDOL_E_LIMIT, "10 levels");
 }
 
+/* A text that grows piece by piece takes memory by its size, not by its size times the pieces. */
+static void test_growing_text_is_linear(void **state) {
+    static const char *const growing[] = {
+        "{% set ns = namespace(s='') %}{% for i in range(20000) %}{% set ns.s = ns.s ~ 'abc' ~ i % "
+        "10 ~ '\xc3\xa9' %}{% endfor %}{{ ns.s | length }}",
+        "{% set ns = namespace(s='') %}{% for i in range(20000) %}{% set ns.s = ns.s + 'abcde' %}"
+        "{% endfor %}{{ ns.s | length }}",
+        "{% set ns = namespace(s=1) %}{% for i in range(20000) %}{% set ns.s = ns.s ~ 'abcde' %}"
+        "{% endfor %}{{ ns.s | length - 1 }}",
+    };
+    (void)state;
+    const ondol_allocator heap = base_default_allocator();
+    for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) {
+        ondol_error err = {0};
+        base_buffer out;
+        const rendering r = {&heap, "{}", NULL, (size_t)16 << 20};
+        base_buffer_init(&out, &heap, SIZE_MAX / 2);
+        ASSERT_OK(render(&r, growing[i], strlen(growing[i]), &out, &err));
+        assert_string_equal(out.data, "100000");
+        base_buffer_destroy(&out);
+    }
+}
+
 /* count times open, middle, count times close. */
 static void check_nesting(const char *open, const char *middle, const char *close, size_t count,
                           const char *words) {
@@ -278,11 +301,9 @@ static void test_every_allocation_fails(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_language),
-        cmocka_unit_test(test_errors_name_the_line),
-        cmocka_unit_test(test_work_is_bounded),
-        cmocka_unit_test(test_nesting_is_bounded),
-        cmocka_unit_test(test_every_allocation_fails),
+        cmocka_unit_test(test_language),           cmocka_unit_test(test_errors_name_the_line),
+        cmocka_unit_test(test_work_is_bounded),    cmocka_unit_test(test_growing_text_is_linear),
+        cmocka_unit_test(test_nesting_is_bounded), cmocka_unit_test(test_every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,16 +51,27 @@ done:
     return status;
 }
 
+/* A first operand that is text grows in place where it can: templates build their output by
+ * `out = out ~ ...`, which has to stay linear. */
 static ondol_status evaluate_concat(template_run *run, template_scope *scope,
                                     const template_node *node, template_value *out) {
     template_builder b = {0};
+    const template_string *first = NULL;
     ondol_status status = ONDOL_OK;
     for (uint32_t i = 0; i < node->items.count; i++) {
         template_value part = template_none();
         TRY(template_evaluate(run, scope, node->items.at[i], &part));
-        TRY(template_build_str(run, &b, part));
+        if (i == 0 && part.kind == TEMPLATE_STRING)
+            first = part.as.string;
+        else
+            TRY(template_build_str(run, &b, part));
     }
     TRY(template_build_finish(run, &b, out));
+    if (!first) return status;
+    const template_string *whole = template_string_concat(run->heap, first, out->as.string);
+    if (!whole) return template_no_memory(run);
+    *out = template_from_string(whole);
+    status = template_spend(run, 1 + b.size / 16);
 done:
     return status;
 }
