@@ -177,13 +177,13 @@ static void every_architecture_asks_for_its_keys(void **state) {
         char key[96], sentence[200];
         tiny_set_text(&m, "general.architecture", names[i]);
         for (size_t k = 0; k < sizeof needed / sizeof *needed; k++) {
-            snprintf(key, sizeof key, "%s.%s", names[i], needed[k]);
-            snprintf(sentence, sizeof sentence, "key '%s' is missing", key);
+            tiny_format(key, sizeof key, "%s.%s", names[i], needed[k]);
+            tiny_format(sentence, sizeof sentence, "key '%s' is missing", key);
             fails_with(&m, ONDOL_E_NOT_FOUND, sentence);
             tiny_set_u32(&m, key, k == 1 ? TINY_HIDDEN : TINY_HEADS);
         }
         build_expecting(&m, ONDOL_E_NOT_FOUND, &err);
-        snprintf(key, sizeof key, "key '%s.attention.layer_norm_", names[i]);
+        tiny_format(key, sizeof key, "key '%s.attention.layer_norm_", names[i]);
         ASSERT_CONTAINS(err.text, key);
         ASSERT_CONTAINS(err.text, "epsilon' is missing");
     }
@@ -203,7 +203,7 @@ static void every_needed_key_is_missed(void **state) {
         char sentence[200];
         tiny_llama_init(&m, 1);
         tiny_remove_key(&m, keys[i]);
-        snprintf(sentence, sizeof sentence, "key '%s' is missing", keys[i]);
+        tiny_format(sentence, sizeof sentence, "key '%s' is missing", keys[i]);
         fails_with(&m, ONDOL_E_NOT_FOUND, sentence);
     }
 }
@@ -233,9 +233,9 @@ static void a_key_of_another_type_is_refused(void **state) {
         tiny_llama m;
         ondol_error err;
         char name[96], start[160];
-        snprintf(name, sizeof name, "llama.%s", keys[i].name);
-        snprintf(start, sizeof start, "key '%s': expected %s, got ", name,
-                 keys[i].integer ? "an integer from 0 to 4294967295" : "a finite number");
+        tiny_format(name, sizeof name, "llama.%s", keys[i].name);
+        tiny_format(start, sizeof start, "key '%s': expected %s, got ", name,
+                    keys[i].integer ? "an integer from 0 to 4294967295" : "a finite number");
         tiny_llama_init(&m, 1);
         tiny_set_text(&m, name, "eight");
         build_expecting(&m, ONDOL_E_FORMAT, &err);
@@ -282,7 +282,7 @@ static void sizes_that_make_no_model(void **state) {
         tiny_llama m;
         ondol_error err;
         char name[96];
-        snprintf(name, sizeof name, "llama.%s", cases[i].key);
+        tiny_format(name, sizeof name, "llama.%s", cases[i].key);
         tiny_llama_init(&m, 1);
         tiny_set_u32(&m, name, cases[i].value);
         build_expecting(&m, ONDOL_E_FORMAT, &err);
@@ -311,7 +311,7 @@ static void heads_that_are_not_computed(void **state) {
         tiny_llama m;
         ondol_error err;
         char name[96];
-        snprintf(name, sizeof name, "llama.%s", cases[i].key);
+        tiny_format(name, sizeof name, "llama.%s", cases[i].key);
         tiny_llama_init(&m, 1);
         tiny_set_u32(&m, name, cases[i].value);
         build_expecting(&m, ONDOL_E_UNSUPPORTED, &err);
@@ -357,8 +357,8 @@ static void every_needed_tensor_is_missed(void **state) {
         tiny_llama m = whole;
         char sentence[160];
         tiny_remove_tensor(&m, name);
-        snprintf(sentence, sizeof sentence, "tensor '%s' is missing; architecture 'llama' needs it",
-                 name);
+        tiny_format(sentence, sizeof sentence,
+                    "tensor '%s' is missing; architecture 'llama' needs it", name);
         fails_with(&m, ONDOL_E_NOT_FOUND, sentence);
         missed++;
     }
@@ -389,31 +389,32 @@ static void shapes_that_do_not_fit(void **state) {
         tiny_llama m = whole;
         ondol_error err;
         char sentence[200], wanted[64];
-        snprintf(wanted, sizeof wanted, "expected [%llu, %llu]%s", columns, table ? 0 : rows,
-                 table ? " (0: any)" : "");
+        tiny_format(wanted, sizeof wanted, "expected [%llu, %llu]%s", columns, table ? 0 : rows,
+                    table ? " (0: any)" : "");
         if (t->n_dims == 1) {
             m.tensors[i].dims[0]++;
-            snprintf(sentence, sizeof sentence, "tensor '%s': %llu elements, expected %llu",
-                     t->name, columns + 1, columns);
+            tiny_format(sentence, sizeof sentence, "tensor '%s': %llu elements, expected %llu",
+                        t->name, columns + 1, columns);
             fails_with(&m, ONDOL_E_FORMAT, sentence);
             continue;
         }
         m.tensors[i].dims[0] += 32;
-        snprintf(sentence, sizeof sentence, "tensor '%s': shape [%llu, %llu], %s", t->name,
-                 columns + 32, rows, wanted);
+        tiny_format(sentence, sizeof sentence, "tensor '%s': shape [%llu, %llu], %s", t->name,
+                    columns + 32, rows, wanted);
         fails_with(&m, ONDOL_E_FORMAT, sentence);
         m = whole;
         m.tensors[i].n_dims = 3;
         m.tensors[i].dims[2] = 2;
-        snprintf(sentence, sizeof sentence, "tensor '%s': shape [%llu, %llu, ...], %s", t->name,
-                 columns, rows, wanted);
+        tiny_format(sentence, sizeof sentence, "tensor '%s': shape [%llu, %llu, ...], %s", t->name,
+                    columns, rows, wanted);
         fails_with(&m, ONDOL_E_FORMAT, sentence);
         m = whole;
         m.tensors[i].dims[1]++;
         /* The table says how large the vocabulary is: then the output is too small. */
-        snprintf(sentence, sizeof sentence, "tensor '%s': shape [%llu, %llu], expected [64, %llu]",
-                 table ? "output.weight" : t->name, columns, table ? rows : rows + 1,
-                 table ? rows + 1 : rows);
+        tiny_format(sentence, sizeof sentence,
+                    "tensor '%s': shape [%llu, %llu], expected [64, %llu]",
+                    table ? "output.weight" : t->name, columns, table ? rows : rows + 1,
+                    table ? rows + 1 : rows);
         if (columns != 64) {
             build_expecting(&m, ONDOL_E_FORMAT, &err);
             ASSERT_CONTAINS(err.text, wanted);
@@ -447,7 +448,7 @@ static void weights_of_integers_are_refused(void **state) {
         char sentence[200];
         tiny_llama_init(&m, 1);
         tiny_find_tensor(&m, names[i])->encoding = TENSOR_ENCODING_I32;
-        snprintf(sentence, sizeof sentence, "tensor '%s': weights of type I32", names[i]);
+        tiny_format(sentence, sizeof sentence, "tensor '%s': weights of type I32", names[i]);
         fails_with(&m, ONDOL_E_UNSUPPORTED, sentence);
     }
 }

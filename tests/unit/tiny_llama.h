@@ -20,6 +20,17 @@
 #define TINY_KEYS_MAX     24
 #define TINY_TENSORS_MAX  64
 
+/* snprintf for texts that fit: a longer one is a fault of the test. */
+static inline void tiny_format(char *out, size_t size, const char *format, ...) BASE_PRINTF(3, 4);
+
+static inline void tiny_format(char *out, size_t size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(out, size, format, arguments);
+    va_end(arguments);
+    assert_true(length >= 0 && (size_t)length < size);
+}
+
 /* One of number, real and text counts, by type. */
 typedef struct tiny_key {
     char name[128];
@@ -57,7 +68,7 @@ static inline tiny_key *tiny_key_of(tiny_llama *m, const char *name) {
     if (key) return key;
     assert_true(m->key_count < TINY_KEYS_MAX);
     key = m->keys + m->key_count++;
-    snprintf(key->name, sizeof key->name, "%s", name);
+    tiny_format(key->name, sizeof key->name, "%s", name);
     return key;
 }
 
@@ -99,7 +110,7 @@ static inline tiny_tensor *tiny_add_tensor(tiny_llama *m, const char *name, tens
     tiny_tensor *t = m->tensors + m->tensor_count++;
     *t = (tiny_tensor){
         .encoding = e, .n_dims = rows ? 2 : 1, .dims = {columns, rows ? rows : 1, 1, 1}};
-    snprintf(t->name, sizeof t->name, "%s", name);
+    tiny_format(t->name, sizeof t->name, "%s", name);
     return t;
 }
 
@@ -126,7 +137,7 @@ static inline void tiny_add_layer(tiny_llama *m, unsigned layer) {
     };
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         char name[64];
-        snprintf(name, sizeof name, "blk.%u.%s.weight", layer, tensors[i].name);
+        tiny_format(name, sizeof name, "blk.%u.%s.weight", layer, tensors[i].name);
         tiny_add_tensor(m, name, tensors[i].rows ? TENSOR_ENCODING_Q4_0 : TENSOR_ENCODING_F32,
                         tensors[i].columns, tensors[i].rows);
     }
