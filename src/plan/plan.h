@@ -101,7 +101,7 @@ typedef struct plan_weights {
     plan_device *const *devices;
     uint32_t device_count;
     plan_weight **items;    /* [source->value_count] */
-    uint32_t *item_devices; /* [source->value_count] */
+    uint32_t *item_devices; /* [source->value_count]; PLAN_NONE: none needed */
     uint64_t memory_bytes;
 } plan_weights;
 
@@ -142,7 +142,7 @@ ondol_status plan_place(plan_device *const *devices, uint32_t device_count, cons
                         ondol_error *err);
 
 /* Makes every weight of g ready on the device that uses it. g and devices are borrowed.
- * Errors: MEMORY, UNSUPPORTED, CANCELLED. */
+ * Errors: MEMORY, UNSUPPORTED (also a weight that two devices would use), CANCELLED. */
 ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
                                  plan_progress progress, void *user, plan_weights **out,

@@ -29,26 +29,33 @@ static bool is_weight_input(const graph_node *n, uint32_t i) {
 
 typedef struct maker {
     plan_weights *w;
-    bool *counted; /* [values]; not NULL: weights are counted, not made */
+    bool counting; /* weights are counted, not made */
     plan_progress progress;
     void *user;
-    uint64_t done, total;
+    uint64_t done, total; /* bytes of the file */
 } maker;
 
+/* Weight v of one device: a step finds it by v alone, so no other device can hold it as well. */
 static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool matrix,
                              ondol_error *err) {
     plan_weights *w = m->w;
     const graph_value *value = w->source->values + v;
     plan_device *d = w->devices[device];
-    if (m->counted) {
-        if (!m->counted[v]) w->memory_bytes += d->ops->weight_bytes(d, value, matrix);
-        m->counted[v] = true;
+    uint32_t *holder = w->item_devices + v;
+    if (*holder == device) return ONDOL_OK;
+    if (*holder != PLAN_NONE) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED,
+                         "tensor '%s' is used on device %s and on device %s; expected one",
+                         value->name, w->devices[*holder]->ops->name, d->ops->name);
+    }
+    *holder = device;
+    if (m->counting) {
+        w->memory_bytes += d->ops->weight_bytes(d, value, matrix);
+        m->total += value->data_bytes;
         return ONDOL_OK;
     }
-    if (w->items[v]) return ONDOL_OK;
     ondol_status status = d->ops->weight_create(d, value, matrix, w->items + v, err);
     if (status != ONDOL_OK) return base_prefix(err, status, "tensor '%s'", value->name);
-    w->item_devices[v] = device;
     w->memory_bytes += w->items[v]->memory_bytes;
     m->done += value->data_bytes;
     if (m->progress && m->progress(m->user, value, w->items[v]->borrows, m->done, m->total)) {
@@ -77,13 +84,9 @@ static ondol_status make_all(maker *m, graph_op op, ondol_error *err) {
     return ONDOL_OK;
 }
 
-static uint64_t bytes_of_weights(const graph *g) {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < g->value_count; i++) {
-        const graph_value *v = g->values + i;
-        if (v->kind == GRAPH_VALUE_INITIALIZER && v->shape.rank == 2) total += v->data_bytes;
-    }
-    return total;
+static void forget_holders(plan_weights *w) {
+    for (uint32_t i = 0; i < w->source->value_count; i++)
+        w->item_devices[i] = PLAN_NONE;
 }
 
 static ondol_status create_blank(const ondol_allocator *a, const graph *g,
@@ -94,33 +97,32 @@ static ondol_status create_blank(const ondol_allocator *a, const graph *g,
     *w = (plan_weights){.allocator = a, .source = g, .devices = devices};
     w->device_count = device_count;
     w->items = base_calloc(a, g->value_count, sizeof *w->items);
-    w->item_devices = base_calloc(a, g->value_count, sizeof *w->item_devices);
+    w->item_devices = base_alloc(a, g->value_count, sizeof *w->item_devices);
     if (!w->items || !w->item_devices) {
         plan_weights_destroy(w);
         return base_no_memory(err, "weights", g->value_count * sizeof *w->items);
     }
+    forget_holders(w);
     *out = w;
     return ONDOL_OK;
 }
 
-static ondol_status go_through(maker *m, plan_weights **out, ondol_error *err) {
+static ondol_status go_through(maker *m, ondol_error *err) {
     ondol_status status = make_all(m, GRAPH_OP_O_MATMUL, err);
-    if (status == ONDOL_OK) status = make_all(m, GRAPH_OP_O_EMBED, err);
-    if (status == ONDOL_OK)
-        *out = m->w;
-    else
-        plan_weights_destroy(m->w);
-    return status;
+    return status == ONDOL_OK ? make_all(m, GRAPH_OP_O_EMBED, err) : status;
 }
 
 ondol_status plan_weights_create_empty(const ondol_allocator *a, const graph *g,
                                        plan_device *const *devices, uint32_t device_count,
                                        plan_weights **out, ondol_error *err) {
-    maker m = {.counted = base_calloc(a, g->value_count, sizeof *m.counted)};
-    if (!m.counted) return base_no_memory(err, "weights", g->value_count);
-    ondol_status status = create_blank(a, g, devices, device_count, &m.w, err);
-    if (status == ONDOL_OK) status = go_through(&m, out, err);
-    base_free(a, m.counted);
+    maker m = {.counting = true};
+    ondol_status status = ONDOL_OK;
+    TRY(create_blank(a, g, devices, device_count, &m.w, err));
+    TRY(go_through(&m, err));
+    *out = m.w;
+    return ONDOL_OK;
+done:
+    plan_weights_destroy(m.w);
     return status;
 }
 
@@ -128,9 +130,19 @@ ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
                                  plan_progress progress, void *user, plan_weights **out,
                                  ondol_error *err) {
-    maker m = {.progress = progress, .user = user, .total = bytes_of_weights(g)};
-    ondol_status status = create_blank(a, g, devices, device_count, &m.w, err);
-    return status == ONDOL_OK ? go_through(&m, out, err) : status;
+    maker m = {.counting = true, .progress = progress, .user = user};
+    ondol_status status = ONDOL_OK;
+    TRY(create_blank(a, g, devices, device_count, &m.w, err));
+    TRY(go_through(&m, err)); /* what there is to do, before it is done */
+    m.counting = false;
+    m.w->memory_bytes = 0;
+    forget_holders(m.w);
+    TRY(go_through(&m, err));
+    *out = m.w;
+    return ONDOL_OK;
+done:
+    plan_weights_destroy(m.w);
+    return status;
 }
 
 void plan_weights_destroy(plan_weights *w) {

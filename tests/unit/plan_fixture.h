@@ -171,4 +171,32 @@ static inline plan_device *fake_device_init(fake_device *f, const char *name, fa
     return &f->base;
 }
 
+/* ---- plans ---- */
+
+typedef struct plan_bucket {
+    uint32_t rows, outputs;
+} plan_bucket;
+
+/* A plan with all that it refers to. */
+typedef struct planned {
+    plan_device *const *devices;
+    plan_weights *weights;
+    plan *p;
+} planned;
+
+static inline planned plan_of(const graph *g, plan_device *const *devices, uint32_t count,
+                              const plan_kv *kv, plan_bucket bucket) {
+    ondol_error err = {0};
+    planned x = {.devices = devices};
+    const ondol_allocator *a = g->allocator;
+    ASSERT_OK(plan_weights_create_empty(a, g, devices, count, &x.weights, &err));
+    ASSERT_OK(plan_create(a, g, x.weights, kv, bucket.rows, bucket.outputs, &x.p, &err));
+    return x;
+}
+
+static inline void planned_destroy(planned *x) {
+    plan_destroy(x->p);
+    plan_weights_destroy(x->weights);
+}
+
 #endif

@@ -3,53 +3,13 @@
 #include <inttypes.h>
 
 #include "device/null/null_device.h"
-#include "fail_alloc.h"
-#include "graph/ops.h"
 #include "plan_fixture.h"
 
-static const struct bucket {
-    uint32_t rows, outputs;
-} buckets[] = {{1, 1}, {8, 1}, {8, 8}, {33, 5}, {256, 4}};
+static const plan_bucket buckets[] = {{1, 1}, {8, 1}, {8, 8}, {33, 5}, {256, 4}};
 #define BUCKET_COUNT (sizeof buckets / sizeof *buckets)
 
-static bool takes_matmuls(const graph *g, graph_node_id n) {
-    return g->nodes[n].op == GRAPH_OP_O_MATMUL;
-}
-
-static inline bool takes_no_rope(const graph *g, graph_node_id n) {
-    return g->nodes[n].op != GRAPH_OP_O_ROPE;
-}
-
-static inline bool takes_nothing(const graph *g, graph_node_id n) {
-    (void)g, (void)n;
-    return false;
-}
-
-/* All matmuls but those of v. */
 static bool takes_no_v(const graph *g, graph_node_id n) {
-    return takes_matmuls(g, n) && !strstr(g->nodes[n].name, "attn_v");
-}
-
-/* A plan with all that it refers to. */
-typedef struct planned {
-    plan_device *const *devices;
-    plan_weights *weights;
-    plan *p;
-} planned;
-
-static planned plan_of(const graph *g, plan_device *const *devices, uint32_t count,
-                       const plan_kv *kv, struct bucket bucket) {
-    ondol_error err = {0};
-    planned x = {.devices = devices};
-    const ondol_allocator *a = g->allocator;
-    ASSERT_OK(plan_weights_create_empty(a, g, devices, count, &x.weights, &err));
-    ASSERT_OK(plan_create(a, g, x.weights, kv, bucket.rows, bucket.outputs, &x.p, &err));
-    return x;
-}
-
-static void planned_destroy(planned *x) {
-    plan_destroy(x->p);
-    plan_weights_destroy(x->weights);
+    return g->nodes[n].op == GRAPH_OP_O_MATMUL && !strstr(g->nodes[n].name, "attn_v");
 }
 
 /* ---- memory ---- */
@@ -223,7 +183,7 @@ static void scratch_grows_with_the_bucket(void **state) {
     plan_device *device = fake_device_init(&f, "fake", NULL, true);
     uint64_t last = 0;
     for (uint32_t rows = 1; rows <= 4096; rows *= 4) {
-        planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (struct bucket){rows, 1});
+        planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (plan_bucket){rows, 1});
         assert_true(x.p->scratch_bytes > last);
         assert_int_equal(x.p->max_rows, rows);
         last = x.p->scratch_bytes;
@@ -231,7 +191,7 @@ static void scratch_grows_with_the_bucket(void **state) {
     }
     last = 0;
     for (uint32_t outputs = 1; outputs <= 4096; outputs *= 4) {
-        planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (struct bucket){4096, outputs});
+        planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (plan_bucket){4096, outputs});
         assert_true(x.p->scratch_bytes >= last);
         last = x.p->scratch_bytes;
         planned_destroy(&x);
@@ -261,7 +221,7 @@ static void steps_are_in_place_where_their_input_is_dead(void **state) {
     lowered_open(&l, 2);
     fake_device f;
     plan_device *device = fake_device_init(&f, "fake", NULL, false);
-    planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (struct bucket){8, 2});
+    planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (plan_bucket){8, 2});
     const plan *p = x.p;
     static const struct {
         const char *name;
@@ -289,7 +249,7 @@ static void steps_know_their_numbers(void **state) {
     lowered_open(&l, 2);
     fake_device f;
     plan_device *device = fake_device_init(&f, "fake", NULL, false);
-    planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (struct bucket){8, 2});
+    planned x = plan_of(l.decoder->lowered, &device, 1, NULL, (plan_bucket){8, 2});
     const plan *p = x.p;
     const plan_step *s = step_named(p, "blk.1.attention");
     assert_int_equal(s->layer, 1);
@@ -366,7 +326,7 @@ static void consumers_share_a_quantised_operand(void **state) {
     fake_device first, second;
     plan_device *devices[2] = {fake_device_init(&first, "first", NULL, true),
                                fake_device_init(&second, "second", NULL, true)};
-    planned x = plan_of(unfused.lowered, devices, 1, NULL, (struct bucket){8, 2});
+    planned x = plan_of(unfused.lowered, devices, 1, NULL, (plan_bucket){8, 2});
     check_operands(x.p);
     replay_memory(x.p);
     assert_int_equal(count_op(x.p, PLAN_OP_MATMUL), 2 * 7 + 1);
@@ -377,7 +337,7 @@ static void consumers_share_a_quantised_operand(void **state) {
 
     /* Each device has its own: v's is made once more on the second. */
     fake_device_init(&first, "first", takes_no_v, true);
-    x = plan_of(unfused.lowered, devices, 2, NULL, (struct bucket){8, 2});
+    x = plan_of(unfused.lowered, devices, 2, NULL, (plan_bucket){8, 2});
     check_operands(x.p);
     replay_memory(x.p);
     assert_int_equal(count_op(x.p, PLAN_OP_QUANTIZE), 2 * 5 + 1);
@@ -388,7 +348,7 @@ static void consumers_share_a_quantised_operand(void **state) {
     assert_string_equal(step_named(x.p, "blk.0.attn_v")->choice.kernel, "fake_q8");
     planned_destroy(&x);
     optimize_decoder *fused = l.decoder;
-    x = plan_of(fused->lowered, devices, 2, NULL, (struct bucket){8, 2});
+    x = plan_of(fused->lowered, devices, 2, NULL, (plan_bucket){8, 2});
     check_operands(x.p);
     assert_int_equal(count_op(x.p, PLAN_OP_QUANTIZE), count_op(x.p, PLAN_OP_MATMUL));
     planned_destroy(&x);
