@@ -257,12 +257,12 @@ static void cache_groups_are_by_window(void **state) {
     (void)state;
     ondol_error err = {0};
     ondol_allocator heap = base_default_allocator();
-    const plan_kv_description layers[] = {{2, 16, 8},  {2, 16, 0}, {1, 20, 8},
+    const plan_kv_description layers[] = {{2, 16, 8},  {2, 16, 0}, {1, 17, 8},
                                           {4, 16, 16}, {2, 16, 0}, {3, 16, 8}};
     const uint32_t group[] = {0, 1, 0, 2, 1, 0}, windows[] = {8, 0, 16};
     plan_kv *kv = NULL;
     for (int type = TENSOR_KV_F16; type <= TENSOR_KV_F32; type++) {
-        ASSERT_OK(plan_kv_create(&heap, layers, 6, (tensor_kv_type)type, 32, &kv, &err));
+        ASSERT_OK(plan_kv_create(&heap, layers, 6, (tensor_kv_type)type, 16, &kv, &err));
         assert_int_equal(kv->group_count, 3);
         assert_int_equal(kv->layer_count, 6);
         uint64_t used[3] = {0};
@@ -272,7 +272,7 @@ static void cache_groups_are_by_window(void **state) {
             assert_int_equal(l->group, group[i]);
             assert_int_equal(l->offset_bytes, used[group[i]]);
             assert_int_equal(layout.type, type);
-            assert_int_equal(layout.page_tokens, 32);
+            assert_int_equal(layout.page_tokens, 16);
             assert_int_equal(layout.kv_heads, layers[i].kv_heads);
             assert_int_equal(layout.head_size, layers[i].head_size);
             used[group[i]] += (tensor_kv_layer_bytes(&layout) + 63) / 64 * 64;
