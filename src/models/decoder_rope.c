@@ -129,7 +129,30 @@ static decoder_rope longrope(decoder *d, double base, double magnitude, bool int
     return add_rope(d, f, magnitude, interleaved);
 }
 
+/* A kind of scaling that is not known would give wrong positions without a word. */
+static void check_scaling_type(decoder *d) {
+    static const char *const known[] = {"none", "linear", "yarn", "longrope"};
+    const gguf_value *type = decoder_key(d, "rope.scaling.type");
+    gguf_string s;
+    if (!type) return;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (decoder_key_equals(d, "rope.scaling.type", known[i])) return;
+    }
+    if (!gguf_value_string(type, &s)) {
+        d->status = base_fail(d->err, ONDOL_E_FORMAT,
+                              "key '%s.rope.scaling.type': expected a string, got %s",
+                              d->architecture, gguf_type_name(type->type));
+        return;
+    }
+    int shown = s.size_bytes < 64 ? (int)s.size_bytes : 64;
+    d->status = base_fail(d->err, ONDOL_E_UNSUPPORTED,
+                          "key '%s.rope.scaling.type': '%.*s' is not known; known are none, "
+                          "linear, yarn, longrope",
+                          d->architecture, shown, s.text);
+}
+
 decoder_rope decoder_model_rope(decoder *d, bool interleaved) {
+    check_scaling_type(d);
     double base = decoder_key_f64(d, "rope.freq_base", 10000);
     double factor =
         decoder_key_f64(d, "rope.scaling.factor", decoder_key_f64(d, "rope.scale_linear", 0));

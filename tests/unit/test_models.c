@@ -341,6 +341,24 @@ static void a_rotary_base_must_be_positive(void **state) {
     builds(&m);
 }
 
+static void a_kind_of_rope_scaling_must_be_known(void **state) {
+    (void)state;
+    static const char *const known[] = {"none", "linear", "yarn", "longrope"};
+    tiny_llama m;
+    tiny_llama_init(&m, 1);
+    tiny_set_f32(&m, "llama.rope.scaling.factor", 4);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        tiny_set_text(&m, "llama.rope.scaling.type", known[i]);
+        builds(&m);
+    }
+    tiny_set_text(&m, "llama.rope.scaling.type", "dynamic");
+    fails_with(&m, ONDOL_E_UNSUPPORTED,
+               "key 'llama.rope.scaling.type': 'dynamic' is not known; known are none, linear, "
+               "yarn, longrope");
+    tiny_set_u32(&m, "llama.rope.scaling.type", 2);
+    fails_with(&m, ONDOL_E_FORMAT, "key 'llama.rope.scaling.type': expected a string, got u32");
+}
+
 /* ---- tensors ---- */
 
 /* Names of all tensors that a llama of two layers needs: all but the output, which may be tied. */
@@ -525,6 +543,7 @@ int main(void) {
         cmocka_unit_test(heads_that_are_not_computed),
         cmocka_unit_test(more_layers_than_tensors),
         cmocka_unit_test(a_rotary_base_must_be_positive),
+        cmocka_unit_test(a_kind_of_rope_scaling_must_be_known),
         cmocka_unit_test(every_needed_tensor_is_missed),
         cmocka_unit_test(a_gate_that_is_missing_is_expected_in_up),
         cmocka_unit_test(shapes_that_do_not_fit),
