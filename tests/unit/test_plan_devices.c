@@ -375,8 +375,8 @@ static void a_plan_is_explained(void **state) {
     base_buffer_init(&text, &l.model.heap, 1 << 16);
     ASSERT_OK(plan_explain(l.decoder->lowered, devices, 2, &text, &err));
     static const char *const parts[] = {
-        "Embed Q4_0[40,64]  # token_embd\n  first: the test says no: declined\n  second: "
-        "fake_f32\n",
+        "Embed Q4_0[40,64]  # token_embd\n  first: the test says no: declined\n",
+        "the test says no: declined\n  second: fake_f32\n",
         "MatMul Q4_0[64,64] Q4_0[32,64] Q4_0[32,64]  # blk.0.attn_q\n  first: fake_q8\n",
         "MatMul Q4_0[96,64] Q4_0[96,64]  # blk.0.ffn_gate\n  first: fake_q8\n",
         "MatMul Q4_0[64,96]  # blk.0.ffn_down\n  first: fake_q8\n",
