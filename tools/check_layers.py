@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY = {
     "src/base": "", "src/tensor": "base", "src/formats": "base tensor", "src/graph": "base tensor",
     "src/text": "base formats/json", "src/models": "base tensor formats graph text", "src/optimize": "base tensor graph",
-    "src/plan": "base tensor graph", "src/generate": "base tensor graph plan text device/registry.h ondol/ondol.h",  # the sampler's options are the API's
-    "src/api": "base tensor formats graph models optimize plan device text generate",
+    "src/plan": "base tensor graph", "src/network": "base tensor graph plan", "src/generate": "base tensor graph plan text device/registry.h ondol/ondol.h",  # the sampler's options are the API's
+    "src/api": "base tensor formats graph models optimize plan network device text generate",
 }
 DEVICE_MAY = "base tensor graph plan"  # and its own folder; device/*.c, the registry, sees all devices
 BANNED = re.compile(r"\b(v?f?printf|v?sprintf|puts|putchar|exit|_Exit|abort|strcpy|strcat|gets|alloca|longjmp|setjmp|system)\s*\(")

@@ -24,6 +24,10 @@ ondol_status graph_create(const ondol_allocator *a, const char *name, graph **ou
 void graph_destroy(graph *g) {
     if (!g) return;
     const ondol_allocator *a = g->allocator;
+    for (graph *sub = g->first_subgraph, *next; sub; sub = next) { /* as deep as MAX_DEPTH */
+        next = sub->next_sibling;
+        graph_destroy(sub);
+    }
     base_free(a, g->values);
     base_free(a, g->nodes);
     base_free(a, g->symbols);
@@ -49,7 +53,25 @@ static ondol_status grow(graph *g, void **array, uint32_t count, uint32_t *capac
     return ONDOL_OK;
 }
 
+ondol_status graph_create_subgraph(graph *parent, const char *name, graph **out, ondol_error *err) {
+    unsigned depth = 0;
+    for (const graph *p = parent; p; p = p->parent)
+        depth++;
+    if (depth > GRAPH_MAX_DEPTH) {
+        return base_fail(err, ONDOL_E_LIMIT, "graph '%s': nested deeper than %d", name,
+                         GRAPH_MAX_DEPTH);
+    }
+    ondol_status status = graph_create(parent->allocator, name, out, err);
+    if (status != ONDOL_OK) return status;
+    (*out)->parent = parent;
+    (*out)->next_sibling = parent->first_subgraph;
+    parent->first_subgraph = *out;
+    return ONDOL_OK;
+}
+
 ondol_status graph_symbol(graph *g, const char *name, graph_dim *out, ondol_error *err) {
+    while (g->parent)
+        g = g->parent;
     for (uint32_t i = 0; i < g->symbol_count; i++) {
         if (strcmp(g->symbols[i], name) == 0) {
             *out = GRAPH_SYMBOL(i);
@@ -72,10 +94,54 @@ static ondol_status add_value(graph *g, const char *name, graph_value_id *out, o
     if (status != ONDOL_OK) return status;
     const char *copy = base_arena_strndup(&g->arena, name, strlen(name));
     if (!copy) return base_no_memory(err, "graph", strlen(name));
-    g->values[g->value_count] =
-        (graph_value){.name = copy, .encoding = GRAPH_PLAIN, .producer = GRAPH_NONE};
+    g->values[g->value_count] = (graph_value){.name = copy,
+                                              .encoding = GRAPH_PLAIN,
+                                              .shape = {.rank = GRAPH_RANK_UNKNOWN},
+                                              .producer = GRAPH_NONE,
+                                              .outer = GRAPH_NONE};
     *out = g->value_count++;
     return ONDOL_OK;
+}
+
+ondol_status graph_capture(graph *g, graph_value_id outer, graph_value_id *out, ondol_error *err) {
+    for (graph_value_id i = 0; i < g->value_count; i++) {
+        const graph_value *v = g->values + i;
+        if (v->kind == GRAPH_VALUE_CAPTURE && v->outer == outer) {
+            *out = i;
+            return ONDOL_OK;
+        }
+    }
+    const graph_value from = g->parent->values[outer];
+    ondol_status status = add_value(g, from.name, out, err);
+    if (status != ONDOL_OK) return status;
+    graph_value *v = g->values + *out;
+    v->kind = GRAPH_VALUE_CAPTURE;
+    v->outer = outer;
+    v->type_kind = from.type_kind;
+    v->element = from.element;
+    v->shape = from.shape;
+    v->item = from.item;
+    return ONDOL_OK;
+}
+
+ondol_status graph_set_value_name(graph *g, graph_value_id v, const char *name, ondol_error *err) {
+    const char *copy = base_arena_strndup(&g->arena, name, strlen(name));
+    if (!copy) return base_no_memory(err, "graph", strlen(name));
+    g->values[v].name = copy;
+    return ONDOL_OK;
+}
+
+const graph_type *graph_type_copy(graph *g, const graph_type *type) {
+    uint32_t count = 0;
+    for (const graph_type *t = type; t; t = t->item)
+        count++;
+    graph_type *copies = base_arena_alloc(&g->arena, count ? count : 1, sizeof *copies);
+    if (!copies || !type) return NULL;
+    for (uint32_t i = 0; i < count; i++, type = type->item) {
+        copies[i] = *type;
+        copies[i].item = type->item ? copies + i + 1 : NULL;
+    }
+    return copies;
 }
 
 ondol_status graph_add_input(graph *g, const char *name, tensor_element element, graph_shape shape,
@@ -149,6 +215,13 @@ ondol_status graph_add_constant(graph *g, const char *name, tensor_element eleme
     return ONDOL_OK;
 }
 
+ondol_status graph_add_borrowed(graph *g, const char *name, const graph_tensor *t,
+                                graph_value_id *out, ondol_error *err) {
+    ondol_status status = add_initializer(g, name, t->shape, t->data, t->data_bytes, out, err);
+    if (status == ONDOL_OK) g->values[*out].element = t->element;
+    return status;
+}
+
 ondol_status graph_add_scalar_f32(graph *g, const char *name, float value, graph_value_id *out,
                                   ondol_error *err) {
     return graph_add_constant(g, name, TENSOR_ELEMENT_F32, (graph_shape){0}, &value, out, err);
@@ -205,20 +278,25 @@ ondol_status graph_add_output(graph *g, const char *name, graph_value_id value, 
 }
 
 bool graph_shape_equal(const graph_shape *a, const graph_shape *b) {
-    if (a->rank != b->rank) return false;
+    if (a->rank != b->rank || a->rank == GRAPH_RANK_UNKNOWN) return false;
     for (uint32_t i = 0; i < a->rank; i++) {
-        if (a->dims[i] != b->dims[i]) return false;
+        if (a->dims[i] != b->dims[i] || a->dims[i] == GRAPH_DIM_UNKNOWN) return false;
     }
     return true;
 }
 
 bool graph_shape_elements(const graph_shape *s, uint64_t *out) {
     uint64_t product = 1;
+    if (s->rank == GRAPH_RANK_UNKNOWN) return false;
     for (uint32_t i = 0; i < s->rank; i++) {
         if (s->dims[i] < 0 || !base_mul(product, (uint64_t)s->dims[i], &product)) return false;
     }
     *out = product;
     return true;
+}
+
+graph_shape graph_shape_unknown(void) {
+    return (graph_shape){.rank = GRAPH_RANK_UNKNOWN};
 }
 
 graph_shape graph_shape_1(graph_dim a) {

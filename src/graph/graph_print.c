@@ -16,18 +16,52 @@ static void print_value_name(const graph *g, graph_value_id id, base_buffer *out
         base_buffer_append_text(out, v->name);
 }
 
-void graph_print_type(const graph *g, const graph_value *v, base_buffer *out) {
-    const char *element = v->encoding == GRAPH_PLAIN ? tensor_element_onnx_name(v->element)
-                                                     : tensor_encoding_info_of(v->encoding)->name;
-    base_buffer_append_text(out, element);
+static void print_type(const graph *g, graph_type_kind kind, const char *element,
+                       const graph_shape *shape, const graph_type *item, base_buffer *out) {
+    static const char *const words[] = {"", "sparse_tensor", "seq", "optional", "map"};
+    if (kind >= GRAPH_TYPE_SEQUENCE) {
+        base_buffer_append_format(out, "%s(", words[kind]);
+        if (kind == GRAPH_TYPE_MAP) base_buffer_append_format(out, "%s, ", element);
+        if (item) {
+            print_type(g, item->kind, tensor_element_onnx_name(item->element), &item->shape,
+                       item->item, out);
+        }
+        base_buffer_append_text(out, ")");
+        return;
+    }
+    base_buffer_append_format(out, "%s%s", words[kind], element);
+    if (shape->rank == GRAPH_RANK_UNKNOWN) return;
+    while (g->parent)
+        g = g->parent;
     base_buffer_append_text(out, "[");
-    for (uint32_t i = 0; i < v->shape.rank; i++) {
+    for (uint32_t i = 0; i < shape->rank; i++) {
+        const graph_dim d = shape->dims[i];
         if (i) base_buffer_append_text(out, ", ");
-        graph_dim d = v->shape.dims[i];
         if (d >= 0)
             base_buffer_append_format(out, "%" PRId64, d);
         else
-            base_buffer_append_text(out, g->symbols[GRAPH_SYMBOL_INDEX(d)]);
+            base_buffer_append_text(
+                out, d == GRAPH_DIM_UNKNOWN ? "?" : g->symbols[GRAPH_SYMBOL_INDEX(d)]);
+    }
+    base_buffer_append_text(out, "]");
+}
+
+void graph_print_type(const graph *g, const graph_value *v, base_buffer *out) {
+    const char *element = v->encoding == GRAPH_PLAIN ? tensor_element_onnx_name(v->element)
+                                                     : tensor_encoding_info_of(v->encoding)->name;
+    print_type(g, v->type_kind, element, &v->shape, v->item, out);
+}
+
+static void print_list(const graph_attribute *a, base_buffer *out) {
+    base_buffer_append_text(out, "[");
+    for (uint32_t k = 0; k < a->int_count; k++) {
+        if (k) base_buffer_append_text(out, ", ");
+        if (a->type == GRAPH_ATTRIBUTE_INTS)
+            base_buffer_append_format(out, "%" PRId64, a->ints[k]);
+        else if (a->type == GRAPH_ATTRIBUTE_FLOATS)
+            base_buffer_append_format(out, "%.9g", a->floats[k]);
+        else
+            base_buffer_append_format(out, "\"%s\"", a->strings[k].text);
     }
     base_buffer_append_text(out, "]");
 }
@@ -43,11 +77,15 @@ static void print_attributes(const graph_node *n, base_buffer *out) {
         case GRAPH_ATTRIBUTE_FLOAT: base_buffer_append_format(out, "%.9g", a->f); break;
         case GRAPH_ATTRIBUTE_STRING: base_buffer_append_format(out, "\"%s\"", a->s); break;
         case GRAPH_ATTRIBUTE_INTS:
-            base_buffer_append_text(out, "[");
-            for (uint32_t k = 0; k < a->int_count; k++)
-                base_buffer_append_format(out, "%s%" PRId64, k ? ", " : "", a->ints[k]);
-            base_buffer_append_text(out, "]");
+        case GRAPH_ATTRIBUTE_FLOATS:
+        case GRAPH_ATTRIBUTE_STRINGS: print_list(a, out); break;
+        case GRAPH_ATTRIBUTE_TENSOR:
+        case GRAPH_ATTRIBUTE_TENSORS: base_buffer_append_text(out, "tensor"); break;
+        case GRAPH_ATTRIBUTE_GRAPH:
+        case GRAPH_ATTRIBUTE_GRAPHS:
+            base_buffer_append_format(out, "graph '%s' below", a->graphs[0]->name);
             break;
+        case GRAPH_ATTRIBUTE_TYPE: base_buffer_append_text(out, "type"); break;
         }
     }
     base_buffer_append_text(out, ">");
@@ -98,4 +136,6 @@ void graph_print(const graph *g, base_buffer *out) {
     for (uint32_t i = 0; i < g->node_count; i++)
         print_node(g, g->nodes + i, out);
     base_buffer_append_text(out, "}\n");
+    for (const graph *sub = g->first_subgraph; sub; sub = sub->next_sibling)
+        graph_print(sub, out);
 }

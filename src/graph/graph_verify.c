@@ -5,21 +5,18 @@
 
 static ondol_status check_attributes(const graph_node *n, ondol_error *err) {
     const graph_op_info *info = graph_op_info_of(n->op);
-    const char *p = info->attributes;
-    while (*p) {
-        size_t length = strcspn(p, " "), name = strcspn(p, ":");
-        bool required = !memchr(p, '=', length), present = false;
+    const char *list = info->attributes, *item = NULL;
+    while ((item = graph_list_next(&list)) != NULL) {
+        const size_t name = strcspn(item, ":");
+        bool present = item[name + 2] != 0;
         for (uint32_t i = 0; i < n->attribute_count; i++) {
             const char *have = n->attributes[i].name;
-            if (strlen(have) == name && memcmp(have, p, name) == 0) present = true;
+            if (strlen(have) == name && memcmp(have, item, name) == 0) present = true;
         }
-        if (required && !present) {
+        if (!present) {
             return base_fail(err, ONDOL_E_FORMAT, "node '%s' (%s): attribute '%.*s' is missing",
-                             n->name, info->name, (int)name, p);
+                             n->name, info->name, (int)name, item);
         }
-        p += length;
-        while (*p == ' ')
-            p++;
     }
     return ONDOL_OK;
 }

@@ -72,7 +72,7 @@ graph_value_id decoder_linear(decoder *d, graph_value_id x, int layer, const cha
     snprintf(weight, sizeof weight, "%s.weight", name);
     snprintf(bias, sizeof bias, "%s.bias", name);
     graph_value_id inputs[2] = {x, decoder_matrix(d, layer, weight, out, in)};
-    graph_node_id n = decoder_node(d, GRAPH_OP_FUSED_MATMUL, layer, name, inputs, 2, 1);
+    graph_node_id n = decoder_node(d, GRAPH_OP_MS_FUSED_MATMUL, layer, name, inputs, 2, 1);
     decoder_set_int(d, n, "transB", 1);
     graph_value_id y = decoder_infer(d, n);
     graph_value_id b = decoder_vector(d, layer, bias, out, true);
@@ -203,7 +203,7 @@ graph_value_id decoder_self_attention(decoder *d, graph_value_id x, int layer,
     }
     graph_value_id inputs[7] = {qkv[0], qkv[1], qkv[2], pasts[0], pasts[1], d->lengths, d->total};
     graph_node_id n =
-        decoder_node(d, GRAPH_OP_GROUP_QUERY_ATTENTION, layer, "attention", inputs, 7, 3);
+        decoder_node(d, GRAPH_OP_MS_GROUP_QUERY_ATTENTION, layer, "attention", inputs, 7, 3);
     double scale = options->scale == 0 ? 1 / sqrt((double)d->head_size) : options->scale;
     decoder_set_int(d, n, "num_heads", d->heads);
     decoder_set_int(d, n, "kv_num_heads", d->kv_heads);
@@ -257,7 +257,7 @@ static graph_value_id tied_logits(decoder *d, graph_value_id x) {
         if (d->g->nodes[n].op == GRAPH_OP_GATHER) inputs[1] = d->g->nodes[n].inputs[0];
     }
     graph_node_id n =
-        decoder_node(d, GRAPH_OP_FUSED_MATMUL, DECODER_GLOBAL, "output", inputs, 2, 1);
+        decoder_node(d, GRAPH_OP_MS_FUSED_MATMUL, DECODER_GLOBAL, "output", inputs, 2, 1);
     decoder_set_int(d, n, "transB", 1);
     return decoder_infer(d, n);
 }

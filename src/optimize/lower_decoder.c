@@ -102,7 +102,7 @@ static ondol_status lower_add(lowering *l, graph_node_id id) {
     ondol_status status = ONDOL_OK;
     TRY(mapped(l, id, 0, inputs));
     TRY(mapped(l, id, 1, inputs + 1));
-    graph_node_id product = match_producer(g, in(l, id, 0), GRAPH_OP_FUSED_MATMUL);
+    graph_node_id product = match_producer(g, in(l, id, 0), GRAPH_OP_MS_FUSED_MATMUL);
     if (g->values[in(l, id, 1)].kind == GRAPH_VALUE_INITIALIZER) {
         if (product == GRAPH_NONE || l->uses[in(l, id, 0)] != 1) {
             return unrecognised(l, id, "a bias behind something else than a matmul");
@@ -400,7 +400,7 @@ done:
 static ondol_status lower_node(lowering *l, graph_node_id id) {
     switch (l->r.from->nodes[id].op) {
     case GRAPH_OP_GATHER: return lower_gather(l, id);
-    case GRAPH_OP_FUSED_MATMUL: return lower_matmul(l, id);
+    case GRAPH_OP_MS_FUSED_MATMUL: return lower_matmul(l, id);
     case GRAPH_OP_ADD: return lower_add(l, id);
     case GRAPH_OP_MUL: return lower_mul(l, id);
     case GRAPH_OP_SWISH:
@@ -410,7 +410,7 @@ static ondol_status lower_node(lowering *l, graph_node_id id) {
     case GRAPH_OP_RESHAPE: return lower_reshape(l, id);
     case GRAPH_OP_SPLIT: return lower_split(l, id);
     case GRAPH_OP_ROTARY_EMBEDDING: return lower_rotary(l, id);
-    case GRAPH_OP_GROUP_QUERY_ATTENTION: return lower_attention(l, id);
+    case GRAPH_OP_MS_GROUP_QUERY_ATTENTION: return lower_attention(l, id);
     /* Left to the patterns that end in RotaryEmbedding or in a softcap. */
     case GRAPH_OP_CAST:
     case GRAPH_OP_UNSQUEEZE:

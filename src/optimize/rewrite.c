@@ -69,6 +69,12 @@ static ondol_status copy_attributes(rewrite *r, const graph_node *n, graph_node_
         case GRAPH_ATTRIBUTE_INTS:
             status = graph_set_ints(r->to, to, a->name, a->ints, a->int_count, err);
             break;
+        case GRAPH_ATTRIBUTE_FLOATS:
+            status = graph_set_floats(r->to, to, a->name, a->floats, a->int_count, err);
+            break;
+        default:
+            return base_fail(err, ONDOL_E_INTERNAL, "node '%s': attribute '%s' cannot be copied",
+                             n->name, a->name);
         }
     }
     return status;

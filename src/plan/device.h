@@ -64,6 +64,11 @@ typedef struct plan_device_ops {
     const char *name;
     void (*destroy)(plan_device *d);
 
+    /* The kernel that computes node n of a graph that runs as it is written (plan/kernel.h); NULL:
+     * none, with the reason appended to why. The entry itself may be NULL: it has none at all. */
+    const struct plan_kernel *(*kernel)(const plan_device *d, const graph *g, graph_node_id n,
+                                        base_buffer *why);
+
     /* Whether the device computes node n; if so *choice, if not the reason is appended to why
      * (may be NULL). */
     bool (*accept)(const plan_device *d, const graph *g, graph_node_id n, plan_choice *choice,

@@ -38,6 +38,8 @@ static const element_row ROWS[TENSOR_ELEMENT_COUNT] = {
     [TENSOR_ELEMENT_F8E8M0] = {"f8e8m0", "float8e8m0", 8, TENSOR_KIND_FLOAT},
     [TENSOR_ELEMENT_U2] = {"u2", "uint2", 2, TENSOR_KIND_UNSIGNED},
     [TENSOR_ELEMENT_I2] = {"i2", "int2", 2, TENSOR_KIND_SIGNED},
+    [TENSOR_ELEMENT_F6E2M3] = {"f6e2m3", "float6e2m3", 6, TENSOR_KIND_FLOAT},
+    [TENSOR_ELEMENT_F6E3M2] = {"f6e3m2", "float6e3m2", 6, TENSOR_KIND_FLOAT},
 };
 
 static const element_row *row_of(tensor_element e) {
@@ -79,7 +81,7 @@ bool tensor_element_bytes(tensor_element e, uint64_t n_elems, uint64_t *bytes) {
     const unsigned bits = tensor_element_bits(e);
     if (bits == 0) return false;
     if (bits >= 8) return base_mul(n_elems, bits / 8, bytes);
-    const unsigned per_byte = 8 / bits;
-    *bytes = n_elems / per_byte + (n_elems % per_byte != 0);
+    /* 8 elements take `bits` whole bytes; the rest is rounded up. */
+    *bytes = n_elems / 8 * bits + (n_elems % 8 * bits + 7) / 8;
     return true;
 }

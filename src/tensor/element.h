@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The numbers are those of ONNX's TensorProto.DataType (onnx IR version 13). */
+#define TENSOR_MAX_RANK 16
+
+/* The numbers are those of ONNX's TensorProto.DataType (onnx IR version 14). */
 typedef enum tensor_element {
     TENSOR_ELEMENT_UNDEFINED = 0,
     TENSOR_ELEMENT_F32 = 1,
@@ -34,6 +36,8 @@ typedef enum tensor_element {
     TENSOR_ELEMENT_F8E8M0 = 24,
     TENSOR_ELEMENT_U2 = 25,
     TENSOR_ELEMENT_I2 = 26,
+    TENSOR_ELEMENT_F6E2M3 = 27,
+    TENSOR_ELEMENT_F6E3M2 = 28,
     TENSOR_ELEMENT_COUNT
 } tensor_element;
 
@@ -59,7 +63,7 @@ const char *tensor_element_onnx_name(tensor_element e);
 /* The type of either name; false, with *out untouched, when there is none. */
 bool tensor_element_from_name(const char *name, tensor_element *out);
 
-/* Bits of one element in memory: 8 for bool, 4 and 2 for the packed ones; 0 for strings and for
+/* Bits of one element in memory: 8 for bool, 6, 4 and 2 for the packed ones; 0 for strings and for
  * what is no type. */
 unsigned tensor_element_bits(tensor_element e);
 

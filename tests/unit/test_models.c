@@ -57,10 +57,10 @@ static void a_complete_llama_builds(void **state) {
     for (graph_node_id n = 0; n < g->node_count; n++)
         count[g->nodes[n].op]++;
     assert_int_equal(count[GRAPH_OP_GATHER], 1);
-    assert_int_equal(count[GRAPH_OP_GROUP_QUERY_ATTENTION], 2);
+    assert_int_equal(count[GRAPH_OP_MS_GROUP_QUERY_ATTENTION], 2);
     assert_int_equal(count[GRAPH_OP_ROTARY_EMBEDDING], 4);
     assert_int_equal(count[GRAPH_OP_RMS_NORMALIZATION], 5);
-    assert_int_equal(count[GRAPH_OP_FUSED_MATMUL], 15);
+    assert_int_equal(count[GRAPH_OP_MS_FUSED_MATMUL], 15);
     assert_int_equal(g->output_count, 2 + 2 * 2);
     /* A weight is a view into the file: nothing was copied. */
     uint32_t weights = 0;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "device/cpu/cpu_steps.h"
+#include "device/cpu/ops/cpu_kernels.h"
 #include "graph/ops.h"
 
 static void destroy(plan_device *d) {
@@ -129,7 +130,14 @@ static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uin
     return kind == PLAN_ACTIVATION_Q8 ? cpu_activation_bytes(rows, k) : 4 * rows * k;
 }
 
+static const plan_kernel *kernel(const plan_device *d, const graph *g, graph_node_id n,
+                                 base_buffer *why) {
+    (void)d;
+    return cpu_kernel_of(g, n, why);
+}
+
 static const plan_device_ops ops = {
+    .kernel = kernel,
     .name = "cpu",
     .destroy = destroy,
     .accept = accept,

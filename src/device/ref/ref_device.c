@@ -2,6 +2,7 @@
  * node, and computes by scalar code with sums in double. */
 #include "device/ref/ref_device.h"
 
+#include "device/ref/ops/ref_kernels.h"
 #include "device/ref/ref_ops.h"
 #include "device/ref/ref_steps.h"
 #include "graph/ops.h"
@@ -68,8 +69,17 @@ static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uin
     return kind == PLAN_ACTIVATION_Q8 ? ref_activation_bytes(rows, k) : 4 * rows * k;
 }
 
+static const plan_kernel *kernel(const plan_device *d, const graph *g, graph_node_id n,
+                                 base_buffer *why) {
+    (void)d;
+    const plan_kernel *k = ref_kernel_of(g->nodes[n].op);
+    if (!k && why) base_buffer_append_text(why, "it has no kernel");
+    return k;
+}
+
 static const plan_device_ops ops = {
     .name = "ref",
+    .kernel = kernel,
     .destroy = destroy,
     .accept = accept,
     .weight_create = weight_create,

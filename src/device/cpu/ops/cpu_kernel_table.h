@@ -1,0 +1,8 @@
+/* Inside of cpu/ops: the functions that cpu_kernels.def names are declared in the headers of their
+ * families, included here. */
+#ifndef DEVICE_CPU_OPS_KERNEL_TABLE_H
+#define DEVICE_CPU_OPS_KERNEL_TABLE_H
+
+#include "device/cpu/ops/cpu_kernels.h"
+
+#endif
