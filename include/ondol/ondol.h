@@ -1,4 +1,4 @@
-/* Ondol: runs language models from GGUF files on the devices of this machine.
+/* Ondol: runs language models, and any ONNX model, on the devices of this machine.
  *
  * THE WAY. An engine holds threads and devices. A model is opened from a file; it never changes and
  * may be shared. A cache holds the keys and values of all sequences that run on a model; it is
@@ -467,6 +467,166 @@ typedef struct ondol_generate_result {
 ONDOL_API ondol_status ondol_generate(ondol_session *session, const int32_t *prompt,
                                       size_t prompt_tokens, const ondol_generate_options *options,
                                       ondol_generate_result *result, ondol_error *err);
+
+/* ------------------------------------------------------------------------------------ network
+ * Any ONNX model as a function of named values. The model is run as it is written, node by node,
+ * with the shapes of the values that it is given; each node runs on the first of the engine's
+ * devices that has a kernel for it, and on ref where none has. Holds a reference to its engine.
+ * Thread class: one thread at a time, but for ondol_network_cancel. */
+typedef struct ondol_network ondol_network;
+
+/* The numbers are those of ONNX's TensorProto.DataType. */
+typedef enum ondol_element {
+    ONDOL_ELEMENT_UNKNOWN = 0,
+    ONDOL_ELEMENT_FLOAT32 = 1,
+    ONDOL_ELEMENT_UINT8 = 2,
+    ONDOL_ELEMENT_INT8 = 3,
+    ONDOL_ELEMENT_UINT16 = 4,
+    ONDOL_ELEMENT_INT16 = 5,
+    ONDOL_ELEMENT_INT32 = 6,
+    ONDOL_ELEMENT_INT64 = 7,
+    ONDOL_ELEMENT_STRING = 8,
+    ONDOL_ELEMENT_BOOL = 9,
+    ONDOL_ELEMENT_FLOAT16 = 10,
+    ONDOL_ELEMENT_FLOAT64 = 11,
+    ONDOL_ELEMENT_UINT32 = 12,
+    ONDOL_ELEMENT_UINT64 = 13,
+    ONDOL_ELEMENT_COMPLEX64 = 14,
+    ONDOL_ELEMENT_COMPLEX128 = 15,
+    ONDOL_ELEMENT_BFLOAT16 = 16,
+    ONDOL_ELEMENT_FLOAT8E4M3FN = 17,
+    ONDOL_ELEMENT_FLOAT8E4M3FNUZ = 18,
+    ONDOL_ELEMENT_FLOAT8E5M2 = 19,
+    ONDOL_ELEMENT_FLOAT8E5M2FNUZ = 20,
+    ONDOL_ELEMENT_UINT4 = 21, /* types of 6, 4 and 2 bits: the first element in the lowest bits */
+    ONDOL_ELEMENT_INT4 = 22,
+    ONDOL_ELEMENT_FLOAT4E2M1 = 23,
+    ONDOL_ELEMENT_FLOAT8E8M0 = 24,
+    ONDOL_ELEMENT_UINT2 = 25,
+    ONDOL_ELEMENT_INT2 = 26,
+    ONDOL_ELEMENT_FLOAT6E2M3 = 27,
+    ONDOL_ELEMENT_FLOAT6E3M2 = 28
+} ondol_element;
+
+/* "float", "int64", ... as ONNX writes it; "undefined" for what is none. */
+ONDOL_API const char *ondol_element_name(ondol_element element);
+/* Bits of one element, 0 for strings and what is none. */
+ONDOL_API unsigned ondol_element_bits(ondol_element element);
+
+typedef struct ondol_network_options {
+    size_t struct_size;
+    int32_t no_mmap;         /* 1: read the file into memory in place of mapping it */
+    int32_t profile;         /* 1: take the time of each node; see ondol_network_profile */
+    uint64_t max_bytes;      /* of all values of a run together; 0: what the machine has */
+    uint64_t max_iterations; /* of one Loop; 0: 2^31 */
+    uint64_t seed;           /* of random operators that have none of their own */
+} ondol_network_options;
+#define ONDOL_NETWORK_OPTIONS_INIT                                                                 \
+    { sizeof(ondol_network_options), 0, 0, 0, 0, 0 }
+
+/* Opens an ONNX model; external data is read from its folder alone. Errors: NOT_FOUND, IO, FORMAT
+ * (with the node and the rule), UNSUPPORTED (an operator or version that is not known, or that no
+ * device takes), MEMORY. */
+ONDOL_API ondol_status ondol_network_open(ondol_engine *engine, const char *path,
+                                          const ondol_network_options *options, ondol_network **out,
+                                          ondol_error *err);
+/* The same from a source, which has no folder: external data is refused. */
+ONDOL_API ondol_status ondol_network_open_source(ondol_engine *engine, const ondol_source *source,
+                                                 const ondol_network_options *options,
+                                                 ondol_network **out, ondol_error *err);
+ONDOL_API void ondol_network_close(ondol_network *network);
+
+#define ONDOL_MAX_RANK 16
+
+/* An input or output as the model declares it. */
+typedef struct ondol_port {
+    size_t struct_size;                    /* set by the caller */
+    const char *name;                      /* strings live as long as the network */
+    const char *type;                      /* "float[N, 3, 224, 224]", "seq(int64[])", ... */
+    ondol_element element;                 /* of a tensor; UNKNOWN for all else */
+    int32_t rank;                          /* -1: not declared */
+    int64_t dims[ONDOL_MAX_RANK];          /* -1: not declared */
+    const char *dim_names[ONDOL_MAX_RANK]; /* of a dimension that is a symbol; NULL otherwise */
+    int32_t has_default;                   /* 1: may stay unbound */
+} ondol_port;
+
+ONDOL_API size_t ondol_network_input_count(const ondol_network *network);
+ONDOL_API size_t ondol_network_output_count(const ondol_network *network);
+/* Errors: ARGUMENT (index). */
+ONDOL_API ondol_status ondol_network_input(const ondol_network *network, size_t index,
+                                           ondol_port *out, ondol_error *err);
+ONDOL_API ondol_status ondol_network_output(const ondol_network *network, size_t index,
+                                            ondol_port *out, ondol_error *err);
+/* The input of that name. Errors: NOT_FOUND, with the names that there are. */
+ONDOL_API ondol_status ondol_network_find_input(const ondol_network *network, const char *name,
+                                                size_t *index, ondol_error *err);
+
+/* A value of a network: a tensor, a sequence, an optional or a map. Counted; it must be released
+ * before its network is closed. Thread class: that of its network. */
+typedef struct ondol_value ondol_value;
+
+typedef enum ondol_value_kind {
+    ONDOL_VALUE_TENSOR = 0,
+    ONDOL_VALUE_SEQUENCE = 1,
+    ONDOL_VALUE_OPTIONAL = 2, /* of no item, or one */
+    ONDOL_VALUE_MAP = 3       /* item 0: keys, item 1: values, tensors of rank 1 */
+} ondol_value_kind;
+
+/* A tensor with its own copy of data, dense and row-major (NULL: zeros). Strings have no data here:
+ * set them by ondol_value_set_string. Errors: LIMIT, MEMORY. */
+ONDOL_API ondol_status ondol_value_create(ondol_network *network, ondol_element element,
+                                          size_t rank, const int64_t *dims, const void *data,
+                                          ondol_value **out, ondol_error *err);
+/* A tensor of borrowed data, which must stay as it is until the value and all that was computed
+ * from it are released. */
+ONDOL_API ondol_status ondol_value_borrow(ondol_network *network, ondol_element element,
+                                          size_t rank, const int64_t *dims, const void *data,
+                                          ondol_value **out, ondol_error *err);
+/* An empty sequence, optional or map, and to append to it (item is retained).
+ * Errors: ARGUMENT, LIMIT, MEMORY. */
+ONDOL_API ondol_status ondol_value_create_list(ondol_network *network, ondol_value_kind kind,
+                                               ondol_value **out, ondol_error *err);
+ONDOL_API ondol_status ondol_value_append(ondol_value *list, ondol_value *item, ondol_error *err);
+/* A value from a protobuf message as ONNX's test data has them: TensorProto, SequenceProto,
+ * OptionalProto or MapProto, by what the input of that index declares. Errors: FORMAT, MEMORY. */
+ONDOL_API ondol_status ondol_value_from_protobuf(ondol_network *network, size_t input,
+                                                 const void *bytes, size_t size, ondol_value **out,
+                                                 ondol_error *err);
+ONDOL_API ondol_value *ondol_value_retain(ondol_value *value);
+ONDOL_API void ondol_value_release(ondol_value *value);
+
+typedef struct ondol_value_info {
+    size_t struct_size; /* set by the caller */
+    ondol_value_kind kind;
+    ondol_element element; /* of a tensor */
+    size_t rank;
+    int64_t dims[ONDOL_MAX_RANK];
+    uint64_t elements; /* product of dims */
+    const void *data;  /* dense, row-major; NULL: strings, and what is no tensor */
+    uint64_t size_bytes;
+    size_t items; /* of what is no tensor */
+} ondol_value_info;
+ONDOL_API ondol_status ondol_value_get_info(const ondol_value *value, ondol_value_info *out,
+                                            ondol_error *err);
+/* Item of a sequence, optional or map; NULL: none of that index. Not retained. */
+ONDOL_API ondol_value *ondol_value_item(const ondol_value *value, size_t index);
+/* Element of a string tensor; lives as long as the value. Errors: ARGUMENT. */
+ONDOL_API ondol_status ondol_value_string(const ondol_value *value, uint64_t index,
+                                          const char **text, size_t *text_bytes, ondol_error *err);
+ONDOL_API ondol_status ondol_value_set_string(ondol_value *value, uint64_t index, const char *text,
+                                              size_t text_bytes, ondol_error *err);
+
+/* Binds a value to an input for all runs to come, until another is bound; NULL unbinds. The value
+ * is retained. Errors: ARGUMENT (index, or a value of another network). */
+ONDOL_API ondol_status ondol_network_bind(ondol_network *network, size_t input, ondol_value *value,
+                                          ondol_error *err);
+/* Computes all outputs. Errors: ARGUMENT (an unbound input), FORMAT (shapes that do not fit, an
+ * index out of range, with the node), LIMIT, MEMORY, CANCELLED. */
+ONDOL_API ondol_status ondol_network_run(ondol_network *network, ondol_error *err);
+/* Output of the last run, not retained, valid until the next; NULL before the first. */
+ONDOL_API ondol_value *ondol_network_result(const ondol_network *network, size_t output);
+/* Ends the run under way, or the next, with ONDOL_E_CANCELLED. Thread class: shared. */
+ONDOL_API void ondol_network_cancel(ondol_network *network);
 
 #ifdef __cplusplus
 }

@@ -89,6 +89,62 @@ ondol_status base_file_open(const ondol_allocator *a, const char *path, bool use
     return status;
 }
 
+#define PART_BYTES 256
+
+/* The next part of a path, in part; false at its end. */
+static bool next_part(const char **path, char part[PART_BYTES]) {
+    while (**path == '/')
+        (*path)++;
+    size_t n = strcspn(*path, "/");
+    if (n == 0) return false;
+    if (n >= PART_BYTES) n = PART_BYTES - 1; /* no such name exists */
+    memcpy(part, *path, n);
+    part[n] = 0;
+    *path += strcspn(*path, "/");
+    return true;
+}
+
+static ondol_status open_part(int folder, const char *part, const char *path, int *out,
+                              ondol_error *err) {
+    if (strcmp(part, "..") == 0) {
+        return base_fail(err, ONDOL_E_FORMAT, "'%s' leaves its folder", path);
+    }
+    *out = openat(folder, part, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (*out >= 0) return ONDOL_OK;
+    if (errno != ELOOP) return io_fault(err, path, "open");
+    return base_fail(err, ONDOL_E_FORMAT,
+                     "'%s' is, or lies behind, a symbolic link, which is not followed: copy the "
+                     "file into the folder",
+                     path);
+}
+
+ondol_status base_file_open_inside(const ondol_allocator *a, const char *folder, const char *inside,
+                                   bool use_map, base_file *out, ondol_error *err) {
+    char part[PART_BYTES];
+    struct stat st;
+    const char *rest = inside;
+    ondol_status status = ONDOL_OK;
+    *out = (base_file){.allocator = a};
+    int fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (fd < 0) return io_fault(err, folder, "open");
+    while (status == ONDOL_OK && next_part(&rest, part)) {
+        int next = -1;
+        status = open_part(fd, part, inside, &next, err);
+        close(fd);
+        fd = next;
+    }
+    if (status == ONDOL_OK && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1) {
+        status = base_fail(err, ONDOL_E_FORMAT,
+                           "'%s' is a hard link (it has %llu names), which is not followed: copy "
+                           "the file into the folder",
+                           inside, (unsigned long long)st.st_nlink);
+    }
+    if (status == ONDOL_OK) status = open_descriptor(fd, inside, use_map, out, err);
+    if (fd >= 0) close(fd);
+    if (status != ONDOL_OK) *out = (base_file){0};
+    return status;
+}
+
 void base_file_close(base_file *f) {
     if (!f || !f->data) return;
     if (f->mapped) {
@@ -235,6 +291,47 @@ ondol_status base_file_open(const ondol_allocator *a, const char *path, bool use
     CloseHandle(h);
     if (status != ONDOL_OK) *out = (base_file){0};
     return status;
+}
+
+/* A reparse point (link, junction) at the path that `wide` holds. */
+static bool is_link(const wchar_t *wide) {
+    const DWORD attributes = GetFileAttributesW(wide);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_REPARSE_POINT);
+}
+
+ondol_status base_file_open_inside(const ondol_allocator *a, const char *folder, const char *inside,
+                                   bool use_map, base_file *out, ondol_error *err) {
+    char path[PATH_MAX_BYTES];
+    wchar_t wide[PATH_MAX_BYTES];
+    const int n = snprintf(path, sizeof path, "%s/", folder);
+    size_t size = n > 0 ? (size_t)n : 0;
+    *out = (base_file){.allocator = a};
+    for (const char *part = inside; *part;) {
+        const size_t length = strcspn(part, "/\\");
+        if ((length == 2 && memcmp(part, "..", 2) == 0) || memchr(part, ':', length)) {
+            return base_fail(err, ONDOL_E_FORMAT, "'%s' leaves its folder", inside);
+        }
+        if (size + length + 2 > sizeof path) {
+            return base_fail(err, ONDOL_E_ARGUMENT, "'%s': the path is too long", inside);
+        }
+        memcpy(path + size, part, length);
+        size += length;
+        path[size] = 0;
+        if (!wide_path(path, wide)) return base_fail(err, ONDOL_E_ARGUMENT, "path is no UTF-8");
+        if (is_link(wide)) {
+            return base_fail(err, ONDOL_E_FORMAT, "'%s' lies behind a link, which is not followed",
+                             inside);
+        }
+        part += length + (part[length] != 0);
+        if (*part) path[size++] = '/';
+    }
+    BY_HANDLE_FILE_INFORMATION info = {0};
+    HANDLE h = CreateFileW(wide, 0, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    if (h == INVALID_HANDLE_VALUE) return windows_fault(err, inside, "open");
+    const bool single = GetFileInformationByHandle(h, &info) && info.nNumberOfLinks == 1;
+    CloseHandle(h);
+    if (!single) return base_fail(err, ONDOL_E_FORMAT, "'%s' is a hard link", inside);
+    return base_file_open(a, path, use_map, out, err);
 }
 
 void base_file_close(base_file *f) {

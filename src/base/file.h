@@ -20,6 +20,12 @@ typedef struct base_file {
 ondol_status base_file_open(const ondol_allocator *a, const char *path, bool use_map,
                             base_file *out, ondol_error *err);
 
+/* Opens the regular file at the relative path `inside`, separated by '/', of a folder that is
+ * trusted: no part of it may be "..", and neither a part nor the file a link, symbolic or hard.
+ * Errors: as above; FORMAT for such a path or link. */
+ondol_status base_file_open_inside(const ondol_allocator *a, const char *folder, const char *inside,
+                                   bool use_map, base_file *out, ondol_error *err);
+
 /* Takes a zeroed one. */
 void base_file_close(base_file *f);
 
