@@ -33,6 +33,23 @@ ONDOL_API uint64_t ondol_process_peak_bytes(void);
  * and log, in double, rounded once. */
 ONDOL_API void ondol_log_softmax(const float *logits, size_t n, float *log_probabilities);
 
+/* A network's graph as text. As above. */
+ONDOL_API ondol_status ondol_network_describe(const ondol_network *network, char *text,
+                                              size_t capacity, size_t *count, ondol_error *err);
+
+/* What a node took, in a network opened with `profile`. Strings live during the call. */
+typedef struct ondol_node_profile {
+    size_t struct_size;
+    const char *node, *domain, *op;
+    const char *device, *kernel;
+    uint64_t runs, time_ns; /* of all runs so far; the nodes of its subgraphs included */
+} ondol_node_profile;
+typedef void (*ondol_profile_row)(void *user, const ondol_node_profile *row);
+
+/* Calls row for each node, those of subgraphs behind their own, in the order in which they run. */
+ONDOL_API void ondol_network_profile(const ondol_network *network, ondol_profile_row row,
+                                     void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 #include "generate/answer.h"
 #include "models/gguf_text.h"
 #include "models/model.h"
+#include "network/network.h"
 #include "ondol/ondol_experimental.h"
 #include "optimize/optimize.h"
 #include "text/grammar/text_grammar.h"
@@ -87,6 +88,10 @@ ondol_status api_info_give(const void *from, size_t known, void *out, ondol_erro
 
 /* Text to a caller's array: at most capacity bytes; *count is what there is. */
 void api_text_give(const base_buffer *b, char *text, size_t capacity, size_t *count);
+
+/* Reads all of a source to *out, which the caller frees, also on failure. Errors: IO, MEMORY. */
+ondol_status api_source_read(const ondol_engine *e, const ondol_source *source, unsigned char **out,
+                             ondol_error *err);
 
 /* The weights of a cache that is to be made. */
 generate_decoder api_model_decoder(const ondol_model *m);

@@ -166,21 +166,6 @@ done:
     return base_prefix(err, status, "%s", path);
 }
 
-static ondol_status read_source(ondol_model *m, const ondol_source *source, ondol_error *err) {
-    const size_t piece = (size_t)16 << 20;
-    const uint64_t size = source->size_bytes;
-    if (size > SIZE_MAX) return base_no_memory(err, "model file", size);
-    m->bytes = base_alloc_aligned(&m->engine->allocator, (size_t)size, 64);
-    if (!m->bytes) return base_no_memory(err, "model file", size);
-    for (uint64_t at = 0; at < size; at += piece) {
-        const size_t n = size - at < piece ? (size_t)(size - at) : piece;
-        if (source->read(source->user, at, m->bytes + at, n) != 0) {
-            return base_fail(err, ONDOL_E_IO, "could not read %zu bytes at %" PRIu64, n, at);
-        }
-    }
-    return ONDOL_OK;
-}
-
 ondol_status ondol_model_open_source(ondol_engine *engine, const ondol_source *source,
                                      const ondol_model_options *options, ondol_model **out,
                                      ondol_error *err) {
@@ -188,7 +173,7 @@ ondol_status ondol_model_open_source(ondol_engine *engine, const ondol_source *s
     if (!source || !source->read) return base_fail(err, ONDOL_E_ARGUMENT, "a source needs `read`");
     ondol_status status = create(engine, options, &x, err);
     if (status != ONDOL_OK) return status;
-    TRY(read_source(x.m, source, err));
+    TRY(api_source_read(engine, source, &x.m->bytes, err));
     TRY(gguf_file_open_memory(&engine->allocator, x.m->bytes, source->size_bytes, NULL, &x.m->file,
                               err));
     TRY(build(x.m, &x, err));

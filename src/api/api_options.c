@@ -1,4 +1,5 @@
 /* Structures across the border. In: what a caller of any header version passes. Out: ours. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "api/api_internal.h"
@@ -45,4 +46,20 @@ void api_text_give(const base_buffer *b, char *text, size_t capacity, size_t *co
     const size_t n = b->size < capacity ? b->size : capacity;
     if (n) memcpy(text, b->data, n);
     *count = b->size;
+}
+
+ondol_status api_source_read(const ondol_engine *e, const ondol_source *source, unsigned char **out,
+                             ondol_error *err) {
+    const size_t piece = (size_t)16 << 20;
+    const uint64_t size = source->size_bytes;
+    if (size > SIZE_MAX) return base_no_memory(err, "model file", size);
+    *out = base_alloc_aligned(&e->allocator, (size_t)size, 64);
+    if (!*out) return base_no_memory(err, "model file", size);
+    for (uint64_t at = 0; at < size; at += piece) {
+        const size_t n = size - at < piece ? (size_t)(size - at) : piece;
+        if (source->read(source->user, at, *out + at, n) != 0) {
+            return base_fail(err, ONDOL_E_IO, "could not read %zu bytes at %" PRIu64, n, at);
+        }
+    }
+    return ONDOL_OK;
 }

@@ -75,6 +75,10 @@ void tensor_heap_destroy(tensor_heap *h) {
     base_free(h->allocator, h);
 }
 
+const ondol_allocator *tensor_heap_allocator(const tensor_heap *h) {
+    return h->allocator;
+}
+
 uint64_t tensor_heap_used(const tensor_heap *h) {
     return h->used_bytes;
 }

@@ -53,6 +53,7 @@ ondol_status tensor_heap_create(const ondol_allocator *a, uint64_t max_bytes, te
                                 ondol_error *err);
 /* All values must have been released. Takes NULL. */
 void tensor_heap_destroy(tensor_heap *h);
+const ondol_allocator *tensor_heap_allocator(const tensor_heap *h);
 /* Bytes in use, and the most that were. */
 uint64_t tensor_heap_used(const tensor_heap *h);
 uint64_t tensor_heap_peak(const tensor_heap *h);
