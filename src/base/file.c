@@ -109,6 +109,11 @@ static ondol_status open_part(int folder, const char *part, const char *path, in
     if (strcmp(part, "..") == 0) {
         return base_fail(err, ONDOL_E_FORMAT, "'%s' leaves its folder", path);
     }
+    struct stat st; /* to open a device may already do something */
+    if (fstatat(folder, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
+        !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)) {
+        return base_fail(err, ONDOL_E_ARGUMENT, "'%s' is no regular file", path);
+    }
     *out = openat(folder, part, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (*out >= 0) return ONDOL_OK;
     if (errno != ELOOP) return io_fault(err, path, "open");

@@ -4,16 +4,20 @@
 
 #include <string.h>
 
+#include "formats/sniff.h"
+
 static ondol_status parse(onnx_file *f, ondol_error *err) {
     const void *model = NULL;
     ondol_status status =
         onnx_parse(&f->arena, ONNX_MESSAGE_model_proto, f->bytes, f->size, &model, err);
-    if (status != ONDOL_OK) return status;
     f->model = model;
-    if (!f->model->graph) {
-        return base_fail(err, ONDOL_E_FORMAT, "this is no ONNX model: it has no graph");
+    if (status == ONDOL_OK && !f->model->graph) {
+        status = base_fail(err, ONDOL_E_FORMAT, "this is no ONNX model: it has no graph");
     }
-    return ONDOL_OK;
+    if (status != ONDOL_E_FORMAT) return status;
+    const formats_kind kind = formats_sniff(f->bytes, f->size);
+    if (kind == FORMATS_KIND_ONNX || kind == FORMATS_KIND_UNKNOWN) return status;
+    return formats_sniff_fail(kind, f->bytes, f->size, "ONNX", err);
 }
 
 static ondol_status create(const ondol_allocator *a, onnx_file **out, ondol_error *err) {

@@ -23,9 +23,12 @@ struct onnx_file {
     size_t external_count, external_capacity;
 };
 
-/* The bytes of t's external data; their number is for the caller to check. Errors: as
+/* The bytes of t's external data; their number is for the caller to check. Where t gives no length
+ * they are the `wanted` that begin at its offset, or fewer. f may be NULL. Errors: as
  * onnx_tensor_read. */
-ondol_status onnx_external_find(onnx_file *f, const onnx_tensor *t, const unsigned char **data,
-                                uint64_t *size_bytes, ondol_error *err);
+ondol_status onnx_external_find(onnx_file *f, const onnx_tensor *t, uint64_t wanted,
+                                const unsigned char **data, uint64_t *size_bytes, ondol_error *err);
+/* What can be said of t's external data without opening it. Errors: FORMAT. */
+ondol_status onnx_external_check(const onnx_tensor *t, ondol_error *err);
 
 #endif

@@ -488,6 +488,22 @@ typedef enum onnx_attribute_type {
     ONNX_ATTRIBUTE_TYPE_PROTOS = 14
 } onnx_attribute_type;
 
+/* TensorProto.DataLocation */
+typedef enum onnx_data_location {
+    ONNX_DATA_LOCATION_DEFAULT = 0,
+    ONNX_DATA_LOCATION_EXTERNAL = 1
+} onnx_data_location;
+
+/* SequenceProto.DataType, OptionalProto.DataType */
+typedef enum onnx_sequence_of {
+    ONNX_SEQUENCE_OF_UNDEFINED = 0,
+    ONNX_SEQUENCE_OF_TENSOR = 1,
+    ONNX_SEQUENCE_OF_SPARSE_TENSOR = 2,
+    ONNX_SEQUENCE_OF_SEQUENCE = 3,
+    ONNX_SEQUENCE_OF_MAP = 4,
+    ONNX_SEQUENCE_OF_OPTIONAL = 5
+} onnx_sequence_of;
+
 /* The kinds of message that a file or a piece of test data can be. */
 typedef enum onnx_message {
 #define MESSAGE(structure, name) ONNX_MESSAGE_##structure,
@@ -499,6 +515,23 @@ typedef enum onnx_message {
 #undef END
     ONNX_MESSAGE_COUNT
 } onnx_message;
+
+/* ONNX_HAS_tensor_raw_data ...: the place of each field in its message's rows, for onnx_has. */
+#define MESSAGE(structure, name)                   typedef enum onnx_has_##structure {
+#define FIELD(structure, number, kind, member, of) ONNX_HAS_##structure##_##member,
+#define END(structure)                                                                             \
+    ONNX_HAS_##structure##_COUNT                                                                   \
+    }                                                                                              \
+    onnx_has_##structure;
+#include "formats/onnx/onnx_fields.def"
+#undef MESSAGE
+#undef FIELD
+#undef END
+
+/* Whether the file gave the field, as in onnx_has(&a->head, ONNX_HAS_attribute_f). */
+static inline bool onnx_has(const onnx_head *head, unsigned field) {
+    return head->has >> field & 1;
+}
 
 /* Parses bytes[0..size), which outlive *out, as a message of that kind; *out is in the arena.
  * Errors: FORMAT with the message, the field and the offset; LIMIT (nested deeper than 100);

@@ -34,6 +34,15 @@ static ondol_status fault(const parser *p, const unsigned char *at, const char *
                      (uint64_t)(at - p->start), what);
 }
 
+static ondol_status short_fault(const parser *p, const unsigned char *at, const char *message,
+                                uint64_t wanted, const span *left) {
+    const uint64_t have = (uint64_t)(left->end - left->at);
+    return base_fail(p->err, ONDOL_E_FORMAT,
+                     "ONNX: %s at offset %" PRIu64 ": a field of %" PRIu64 " bytes, but %" PRIu64
+                     " are left: the file is damaged or cut short",
+                     message, (uint64_t)(at - p->start), wanted, have);
+}
+
 static bool read_varint(span *s, uint64_t *out) {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -72,8 +81,9 @@ static ondol_status next_field(const parser *p, const char *message, span *s, wi
     case WIRE_64: fine = read_fixed(s, 8, &out->value); break;
     case WIRE_32: fine = read_fixed(s, 4, &out->value); break;
     case WIRE_BYTES:
-        fine = read_varint(s, &length) && length <= (uint64_t)(s->end - s->at);
+        fine = read_varint(s, &length);
         if (!fine) break;
+        if (length > (uint64_t)(s->end - s->at)) return short_fault(p, start, message, length, s);
         out->bytes = (span){s->at, s->at + length};
         s->at += length;
         break;

@@ -3,7 +3,11 @@
 
 #define MESSAGE(structure, name) static const onnx_field fields_##structure[] = {
 #define FIELD(structure, number, kind, member, of)                                                 \
-    {number, ONNX_KIND_##kind, offsetof(onnx_##structure, member), #member, ONNX_MESSAGE_##of},
+    {number,  ONNX_KIND_##kind,  offsetof(onnx_##structure, member),                               \
+     #member, ONNX_MESSAGE_##of, false},
+#define PACKED(structure, number, kind, member, of)                                                \
+    {number,  ONNX_KIND_##kind,  offsetof(onnx_##structure, member),                               \
+     #member, ONNX_MESSAGE_##of, true},
 #define END(structure)                                                                             \
     }                                                                                              \
     ;

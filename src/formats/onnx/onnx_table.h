@@ -26,6 +26,7 @@ typedef struct onnx_field {
     size_t offset; /* of the member */
     const char *name;
     onnx_message of; /* MESSAGE, MESSAGES */
+    bool packed;     /* as written; either way is read */
 } onnx_field;
 
 typedef struct onnx_message_info {

@@ -15,19 +15,32 @@ static ondol_status fault(const onnx_tensor *t, ondol_error *err, const char *wh
                      t->name.text ? t->name.text : "", what, got, expected);
 }
 
+static ondol_status negative_fault(const onnx_tensor *t, size_t i, int64_t got, ondol_error *err) {
+    const int n = t->name.size_bytes < 100 ? (int)t->name.size_bytes : 100;
+    return base_fail(err, ONDOL_E_FORMAT,
+                     "tensor '%.*s': dimension %zu is %" PRId64 ", expected 0 or more", n,
+                     t->name.text ? t->name.text : "", i, got);
+}
+
 static ondol_status take_shape(const onnx_tensor *t, const onnx_int64s *dims, int32_t type,
                                onnx_tensor_view *out, ondol_error *err) {
     uint64_t elems = 1;
+    bool none = false;
     if (!tensor_element_valid(type)) {
         return fault(t, err, "data_type", (uint64_t)(int64_t)type, TENSOR_ELEMENT_F32);
     }
     if (dims->count > TENSOR_MAX_RANK) return fault(t, err, "rank", dims->count, TENSOR_MAX_RANK);
     for (size_t i = 0; i < dims->count; i++) {
         out->dims[i] = dims->items[i];
-        if (dims->items[i] < 0 || !base_mul(elems, (uint64_t)dims->items[i], &elems)) {
-            return fault(t, err, "a dimension that cannot be", (uint64_t)dims->items[i], 1);
+        none = none || dims->items[i] == 0;
+        if (dims->items[i] < 0) return negative_fault(t, i, dims->items[i], err);
+    }
+    for (size_t i = 0; i < dims->count && !none; i++) {
+        if (!base_mul(elems, (uint64_t)dims->items[i], &elems)) {
+            return fault(t, err, "elements past memory, dimension", (uint64_t)dims->items[i], 1);
         }
     }
+    if (none) elems = 0;
     out->element = (tensor_element)type;
     out->rank = (uint32_t)dims->count;
     out->elems = elems;
@@ -65,8 +78,8 @@ static ondol_status from_int32s(const onnx_tensor *t, const onnx_tensor_view *v,
     return ONDOL_OK;
 }
 
-static ondol_status from_strings(const onnx_tensor *t, const onnx_tensor_view *v, base_arena *arena,
-                                 void *to, ondol_error *err) {
+static ondol_status from_strings(const onnx_tensor *t, const onnx_tensor_view *v, void *to,
+                                 ondol_error *err) {
     ondol_status status =
         check_count(t, "texts in string_data", t->string_data.count, v->elems, err);
     if (status != ONDOL_OK) return status;
@@ -75,7 +88,6 @@ static ondol_status from_strings(const onnx_tensor *t, const onnx_tensor_view *v
         s[i] = t->string_data.items[i];
         if (!s[i].text) s[i] = (tensor_string){"", 0};
     }
-    (void)arena;
     return ONDOL_OK;
 }
 
@@ -120,7 +132,7 @@ static ondol_status from_typed(const onnx_tensor *t, base_arena *arena, onnx_ten
         for (uint64_t i = 0; status == ONDOL_OK && i < v->elems; i++)
             tensor_set_integer(v->element, to, i, (int64_t)t->uint64_data.items[i]);
         return status;
-    case TENSOR_ELEMENT_STRING: return from_strings(t, v, arena, to, err);
+    case TENSOR_ELEMENT_STRING: return from_strings(t, v, to, err);
     default: return from_int32s(t, v, to, err);
     }
 }
@@ -133,10 +145,11 @@ ondol_status onnx_tensor_read(onnx_file *file, base_arena *arena, const onnx_ten
     if (t->segment) return fault(t, err, "segments are not known", 1, 0);
     const unsigned char *data = (const unsigned char *)t->raw_data.text;
     uint64_t size = t->raw_data.size_bytes;
-    const bool external = t->data_location == 1;
-    if (external) {
-        status = onnx_external_find(file, t, &data, &size, err);
+    if (t->data_location == ONNX_DATA_LOCATION_EXTERNAL) {
+        status = onnx_external_find(file, t, out->size_bytes, &data, &size, err);
         if (status != ONDOL_OK) return status;
+    } else if (t->data_location != ONNX_DATA_LOCATION_DEFAULT) {
+        return fault(t, err, "data_location", (uint64_t)(int64_t)t->data_location, 1);
     } else if (!data) {
         return from_typed(t, arena, out, err);
     }
@@ -181,11 +194,15 @@ ondol_status onnx_sparse_tensor_read(onnx_file *file, base_arena *arena,
     onnx_tensor_view values, indices;
     ondol_status status = ONDOL_OK;
     *out = (onnx_tensor_view){.data = ""};
-    if (!t->values || !t->indices) {
-        return base_fail(err, ONDOL_E_FORMAT, "a sparse tensor without values or indices");
-    }
+    if (!t->values) return base_fail(err, ONDOL_E_FORMAT, "a sparse tensor without values");
     TRY(onnx_tensor_read(file, arena, t->values, &values, err));
-    TRY(onnx_tensor_read(file, arena, t->indices, &indices, err));
+    if (t->indices) {
+        TRY(onnx_tensor_read(file, arena, t->indices, &indices, err));
+    } else if (values.elems) {
+        return fault(t->values, err, "indices of the sparse values", 0, values.elems);
+    } else {
+        indices = (onnx_tensor_view){.element = TENSOR_ELEMENT_I64, .rank = 1, .data = ""};
+    }
     TRY(take_shape(t->values, &t->dims, t->values->data_type, out, err));
     const bool pairs = indices.rank == 2 && indices.dims[1] == (int64_t)out->rank;
     if (values.rank != 1 || indices.element != TENSOR_ELEMENT_I64 ||
@@ -193,8 +210,10 @@ ondol_status onnx_sparse_tensor_read(onnx_file *file, base_arena *arena,
         return fault(t->values, err, "indices of the sparse values", indices.elems, values.elems);
     }
     if (out->size_bytes > DENSE_BYTES_MAX) {
-        return fault(t->values, err, "dense bytes past the limit", out->size_bytes,
-                     DENSE_BYTES_MAX);
+        return base_fail(err, ONDOL_E_LIMIT,
+                         "a sparse tensor of %" PRIu64
+                         " bytes when dense, expected at most %" PRIu64,
+                         out->size_bytes, DENSE_BYTES_MAX);
     }
     char *to = base_arena_alloc(arena, out->size_bytes ? (size_t)out->size_bytes : 1, 1);
     if (!to) return base_no_memory(err, "sparse tensor", out->size_bytes);
