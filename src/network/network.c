@@ -71,6 +71,7 @@ static ondol_status run_node(frame *f, graph_node_id id, ondol_error *err) {
                       .input_count = node->input_count,
                       .output_count = node->output_count,
                       .heap = f->n->heap,
+                      .device = f->n->devices[ready->device],
                       .pool = f->n->pool,
                       .runtime = &f->runtime};
     const uint64_t start = f->n->options.profile ? base_now_ns() : 0;

@@ -62,7 +62,8 @@ static ondol_status prepare_node(network *n, const graph *g, graph_node_id id, n
     if (!out->disposable) return base_no_memory(err, "network", node->input_count);
     TRY(create_children(n, node, out, err));
     if (out->kernel->prepare) {
-        TRY(out->kernel->prepare(n->allocator, g, id, n->pool, &out->state, err));
+        TRY(out->kernel->prepare(n->devices[out->device], n->allocator, g, id, n->pool, &out->state,
+                                 err));
     }
     n->device_nodes[out->device]++;
     n->node_count++;

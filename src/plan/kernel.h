@@ -12,6 +12,7 @@
 #include "tensor/value.h"
 
 typedef struct plan_call plan_call;
+typedef struct plan_device plan_device;
 typedef struct plan_runtime plan_runtime;
 
 /* What a kernel may ask of the run around it. */
@@ -37,7 +38,8 @@ struct plan_call {
     const bool *disposable;      /* [input_count]: nobody reads the input's data after this node */
     uint32_t input_count, output_count;
     tensor_heap *heap;
-    base_pool *pool; /* NULL: one thread */
+    const plan_device *device; /* whose kernel runs */
+    base_pool *pool;           /* NULL: one thread */
     plan_runtime *runtime;
 };
 
@@ -49,8 +51,8 @@ typedef struct plan_kernel {
     /* All below may be NULL. accept: whether it computes this node, and why not. */
     bool (*accept)(const graph *g, graph_node_id n, base_buffer *why);
     /* *state is NULL at first; released also when prepare fails. */
-    ondol_status (*prepare)(const ondol_allocator *a, const graph *g, graph_node_id n,
-                            base_pool *pool, void **state, ondol_error *err);
+    ondol_status (*prepare)(const plan_device *d, const ondol_allocator *a, const graph *g,
+                            graph_node_id n, base_pool *pool, void **state, ondol_error *err);
     void (*release)(const ondol_allocator *a, void *state);
 } plan_kernel;
 

@@ -10,8 +10,9 @@ const plan_kernel *cpu_kernel_of(const graph *g, graph_node_id n, base_buffer *w
 
 typedef bool cpu_kernel_accept(const graph *g, graph_node_id n, base_buffer *why);
 typedef ondol_status cpu_kernel_run(plan_call *c, ondol_error *err);
-typedef ondol_status cpu_kernel_prepare(const ondol_allocator *a, const graph *g, graph_node_id n,
-                                        base_pool *pool, void **state, ondol_error *err);
+typedef ondol_status cpu_kernel_prepare(const plan_device *d, const ondol_allocator *a,
+                                        const graph *g, graph_node_id n, base_pool *pool,
+                                        void **state, ondol_error *err);
 typedef void cpu_kernel_release(const ondol_allocator *a, void *state);
 
 #endif
