@@ -27,6 +27,9 @@ static double at_most(double x, double most) {
 static double sigmoid(double x) {
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
+static double swish(double x, double alpha) {
+    return x * sigmoid(alpha * x);
+}
 static double softplus(double x) {
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
@@ -72,7 +75,7 @@ UNARY(unary_sinh, sinh(x))
 UNARY(unary_softplus, softplus(x))
 UNARY(unary_softsign, isinf(x) ? copysign(1, x) : x / (1 + fabs(x)))
 UNARY(unary_sqrt, sqrt(x))
-UNARY(unary_swish, sigmoid(x *a) * x)
+UNARY(unary_swish, swish(x, a))
 UNARY(unary_tan, tan(x))
 UNARY(unary_tanh, tanh(x))
 UNARY(unary_thresholded_relu, x > a ? x : 0)

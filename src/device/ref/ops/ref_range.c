@@ -1,0 +1,70 @@
+/* Range. In: start, limit, delta. Out: start + i * delta, up to the limit, which is not reached. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "device/ref/ops/ref_kernels.h"
+#include "device/ref/ops/ref_number.h"
+
+static ondol_status give_numbers(plan_call *c, tensor_element e, ondol_error *err) {
+    double start = 0, limit = 0, delta = 0;
+    tensor_value *y = NULL;
+    ondol_status status = ONDOL_OK;
+    const int64_t stash = graph_get_int(c->g, c->node, "stash_type");
+    const bool is_half = e == TENSOR_ELEMENT_F16 || e == TENSOR_ELEMENT_BF16;
+    if (is_half && stash != TENSOR_ELEMENT_F32 && stash != TENSOR_ELEMENT_F64) {
+        return plan_call_fail(c, err, "stash_type is %" PRId64 ", expected float or double", stash);
+    }
+    TRY(ref_scalar_number(c, 0, 0, &start, err));
+    TRY(ref_scalar_number(c, 1, 0, &limit, err));
+    TRY(ref_scalar_number(c, 2, 0, &delta, err));
+    const double count = ceil((limit - start) / delta);
+    if (delta == 0 || isnan(count) || count >= 0x1p62) {
+        return plan_call_fail(c, err, "from %g to %g by %g never ends", start, limit, delta);
+    }
+    const int64_t dims[1] = {count > 0 ? (int64_t)count : 0};
+    TRY(plan_call_output(c, 0, e, 1, dims, &y, err));
+    for (uint64_t i = 0; i < y->elems; i++) {
+        const double v = start + (double)i * delta;
+        const bool through_float = is_half && stash == TENSOR_ELEMENT_F32;
+        tensor_set_number(e, y->data, i, through_float ? (double)(float)v : v);
+    }
+done:
+    return status;
+}
+
+static ondol_status give_integers(plan_call *c, tensor_element e, ondol_error *err) {
+    int64_t start = 0, limit = 0, delta = 0;
+    tensor_value *y = NULL;
+    ondol_status status = ONDOL_OK;
+    TRY(ref_scalar_integer(c, 0, 0, &start, err));
+    TRY(ref_scalar_integer(c, 1, 0, &limit, err));
+    TRY(ref_scalar_integer(c, 2, 0, &delta, err));
+    if (delta == 0) return plan_call_fail(c, err, "delta is 0");
+    const bool has_any = delta > 0 ? start < limit : start > limit;
+    const uint64_t way =
+        delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
+    const uint64_t step = delta > 0 ? (uint64_t)delta : 0 - (uint64_t)delta;
+    const uint64_t count = has_any ? (way - 1) / step + 1 : 0;
+    if (count > (uint64_t)INT64_MAX) {
+        return plan_call_fail(c, err, "%" PRIu64 " numbers are too many", count);
+    }
+    const int64_t dims[1] = {(int64_t)count};
+    TRY(plan_call_output(c, 0, e, 1, dims, &y, err));
+    for (uint64_t i = 0; i < count; i++)
+        tensor_set_integer(e, y->data, i, (int64_t)((uint64_t)start + i * (uint64_t)delta));
+done:
+    return status;
+}
+
+ondol_status ref_range(plan_call *c, ondol_error *err) {
+    tensor_value *start = NULL, *other = NULL;
+    ondol_status status = ONDOL_OK;
+    TRY(ref_input(c, 0, REF_CLASS_FLOAT | REF_CLASS_SIGNED, &start, err));
+    TRY(plan_call_typed(c, 1, start->element, &other, err));
+    TRY(plan_call_typed(c, 2, start->element, &other, err));
+    if (tensor_element_kind_of(start->element) == TENSOR_KIND_FLOAT)
+        return give_numbers(c, start->element, err);
+    return give_integers(c, start->element, err);
+done:
+    return status;
+}
