@@ -45,7 +45,7 @@ uint32_t tensor_float_encode(tensor_element e, double v, tensor_overflow overflo
     if (!isinf(v)) {
         frexp(v, &exponent);
         const int least = 2 - f->bias; /* as frexp counts: of the smallest normal value */
-        if (exponent < least) exponent = least;
+        if (exponent < least || v == 0) exponent = least;
         const double units = rint(ldexp(fabs(v), f->mantissa_bits + 1 - exponent));
         const uint32_t base = (uint32_t)(exponent - least) << f->mantissa_bits;
         const double sum = units + base; /* a normal value's hidden bit raises the exponent */
