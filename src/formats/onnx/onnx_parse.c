@@ -210,7 +210,10 @@ static ondol_status alloc_lists(const parser *p, const onnx_message_info *m, fil
 }
 
 static void put_number(unsigned char *to, onnx_kind kind, uint64_t value) {
-    if (kind == ONNX_KIND_INT32S || kind == ONNX_KIND_FLOATS) {
+    if (kind == ONNX_KIND_FLOATS || kind == ONNX_KIND_DOUBLES) { /* onnx_packed */
+        for (unsigned i = 0; i < (kind == ONNX_KIND_FLOATS ? 4 : 8); i++)
+            to[i] = (unsigned char)(value >> 8 * i);
+    } else if (kind == ONNX_KIND_INT32S) {
         const uint32_t narrow = (uint32_t)value;
         memcpy(to, &narrow, sizeof narrow);
     } else {
