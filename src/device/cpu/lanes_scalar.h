@@ -102,6 +102,23 @@ INLINE lanes lanes_select_less(lanes a, lanes b, lanes x, lanes y) {
     EACH_LANE y.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
     return y;
 }
+INLINE lanes lanes_sqrt(lanes x) {
+    EACH_LANE x.v[i] = sqrtf(x.v[i]);
+    return x;
+}
+/* To whole numbers: down, up, to the nearest even. */
+INLINE lanes lanes_floor(lanes x) {
+    EACH_LANE x.v[i] = floorf(x.v[i]);
+    return x;
+}
+INLINE lanes lanes_ceil(lanes x) {
+    EACH_LANE x.v[i] = ceilf(x.v[i]);
+    return x;
+}
+INLINE lanes lanes_round(lanes x) {
+    EACH_LANE x.v[i] = rintf(x.v[i]);
+    return x;
+}
 /* x in lanes [first, end), other elsewhere. */
 INLINE lanes lanes_range(lanes x, unsigned first, unsigned end, lanes other) {
     EACH_LANE x.v[i] = i >= first && i < end ? x.v[i] : other.v[i];

@@ -89,6 +89,18 @@ INLINE __m256 lanes_inside(int lane, unsigned first, unsigned end) {
     return _mm256_castsi256_ps(
         _mm256_andnot_si256(lanes_below(lane, (int)first), lanes_below(lane, (int)end)));
 }
+INLINE lanes lanes_sqrt(lanes x) {
+    return (lanes){_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)};
+}
+INLINE lanes lanes_floor(lanes x) {
+    return (lanes){_mm256_floor_ps(x.a), _mm256_floor_ps(x.b)};
+}
+INLINE lanes lanes_ceil(lanes x) {
+    return (lanes){_mm256_ceil_ps(x.a), _mm256_ceil_ps(x.b)};
+}
+INLINE lanes lanes_round(lanes x) {
+    return (lanes){_mm256_round_ps(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), _mm256_round_ps(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
 INLINE lanes lanes_range(lanes x, unsigned first, unsigned end, lanes other) {
     return (lanes){_mm256_blendv_ps(other.a, x.a, lanes_inside(0, first, end)),
                    _mm256_blendv_ps(other.b, x.b, lanes_inside(8, first, end))};

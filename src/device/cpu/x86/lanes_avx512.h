@@ -72,6 +72,18 @@ INLINE lanes lanes_copysign(lanes a, lanes b) {
 INLINE lanes lanes_select_less(lanes a, lanes b, lanes x, lanes y) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
+INLINE lanes lanes_sqrt(lanes x) {
+    return _mm512_sqrt_ps(x);
+}
+INLINE lanes lanes_floor(lanes x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+INLINE lanes lanes_ceil(lanes x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+}
+INLINE lanes lanes_round(lanes x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 INLINE lanes lanes_range(lanes x, unsigned first, unsigned end, lanes other) {
     const unsigned inside = ((1u << end) - 1u) & ~((1u << first) - 1u);
     return _mm512_mask_blend_ps((__mmask16)inside, other, x);
