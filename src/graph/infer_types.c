@@ -54,6 +54,7 @@ ondol_status infer_by_types(graph *g, graph_node_id id, ondol_error *err) {
         last = item;
         size_t length = 0;
         const char *type = type_of_item(item, &length);
+        if (type[length] == '~') length = 0; /* of any type: nothing binds it */
         set_type(g, n, i, type, length);
     }
     return ONDOL_OK;

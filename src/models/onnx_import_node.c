@@ -63,10 +63,11 @@ static ondol_status find_row(onnx_importer *im, const onnx_import_scope *s, cons
     return *f ? ONDOL_OK : not_known(im, node, version, newest);
 }
 
-/* How many are left when trailing absent ones are not counted. */
-static size_t count_present(const onnx_strings *names) {
+/* How many are left when trailing absent ones beyond what the operator wants are not counted. */
+static size_t count_present(const onnx_strings *names, uint32_t least, uint32_t most) {
     size_t n = names->count;
-    while (n && !names->items[n - 1].size_bytes)
+    if (most == GRAPH_MANY) return n; /* how many there are says something */
+    while (n > least && !names->items[n - 1].size_bytes)
         n--;
     return n;
 }
@@ -119,9 +120,10 @@ static ondol_status define_outputs(onnx_importer *im, onnx_import_scope *s, cons
 static ondol_status import_operator(onnx_importer *im, onnx_import_scope *s, const onnx_node *node,
                                     const graph_schema *schema) {
     graph *g = s->g;
-    const size_t inputs = count_present(&node->input), outputs = count_present(&node->output);
     graph_attribute *attributes = NULL;
     onnx_upgrade u = {.g = g, .row = &schema->info, .err = im->err};
+    const size_t inputs = count_present(&node->input, u.row->min_inputs, u.row->max_inputs);
+    const size_t outputs = count_present(&node->output, u.row->min_outputs, u.row->max_outputs);
     ondol_status status = check_counts(im, u.row, inputs, outputs);
     if (status != ONDOL_OK) return status;
     u.input_count = (uint32_t)inputs;
