@@ -2,12 +2,14 @@
  * for each, "ok" or the name of the status and the sentence.
  *
  *     write, inline, external IN OUT    read and written again, data where the word says
+ *     text IN OUT                       printed
  *     model|tensor|sequence|optional|map IN OUT   a single message, read and written from memory */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "formats/onnx/onnx_print.h"
 #include "formats/onnx/onnx_writer.h"
 
 static ondol_status rewrite(const ondol_allocator *a, const char *command, const char *in,
@@ -21,6 +23,21 @@ static ondol_status rewrite(const ondol_allocator *a, const char *command, const
     options.source = file;
     TRY(onnx_write_file(a, onnx_file_model(file), out, &options, err));
 done:
+    onnx_file_close(file);
+    return status;
+}
+
+static ondol_status print(const ondol_allocator *a, const char *in, const char *out,
+                          ondol_error *err) {
+    onnx_file *file = NULL;
+    base_buffer text;
+    ondol_status status = ONDOL_OK;
+    base_buffer_init(&text, a, SIZE_MAX / 2);
+    TRY(onnx_file_open(a, in, NULL, &file, err));
+    TRY(onnx_print_text(onnx_file_model(file), NULL, &text, err));
+    TRY(base_file_write(out, text.data ? text.data : "", text.size, err));
+done:
+    base_buffer_destroy(&text);
     onnx_file_close(file);
     return status;
 }
@@ -58,6 +75,7 @@ static ondol_status run(const ondol_allocator *a, const char *command, const cha
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!strcmp(command, kinds[i].name)) return rewrite_message(a, kinds[i].kind, in, out, err);
     }
+    if (!strcmp(command, "text")) return print(a, in, out, err);
     return rewrite(a, command, in, out, err);
 }
 

@@ -543,6 +543,10 @@ ondol_status onnx_parse(base_arena *arena, onnx_message kind, const void *bytes,
 float onnx_packed_float(const onnx_packed *p, size_t i);
 double onnx_packed_double(const onnx_packed *p, size_t i);
 
+/* The attribute's type; where the file gives none (IR version 1), that of the value that is there.
+ */
+int32_t onnx_attribute_type_of(const onnx_attribute *a);
+
 static inline bool onnx_is(onnx_string s, const char *text) {
     size_t n = 0;
     while (text[n])
