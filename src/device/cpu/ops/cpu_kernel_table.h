@@ -4,5 +4,6 @@
 #define DEVICE_CPU_OPS_KERNEL_TABLE_H
 
 #include "device/cpu/ops/cpu_kernels.h"
+#include "device/cpu/ops/cpu_matmul_ops.h"
 
 #endif
