@@ -138,6 +138,7 @@ static ondol_status import_operator(onnx_importer *im, onnx_import_scope *s, con
     u.outputs = out;
     u.wanted = wanted;
     TRY(find_inputs(im, s, node, u.input_count, in));
+    TRY(onnx_import_check_inputs(im, g, u.row, in, u.input_count));
     TRY(onnx_import_attributes(im, s, node, u.row, &attributes, &u.attribute_count));
     u.attributes = attributes;
     onnx_string name = node->name;

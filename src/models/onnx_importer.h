@@ -96,6 +96,13 @@ ondol_status onnx_import_resolve(onnx_importer *im, const onnx_import_scope *s,
                                  const onnx_attribute *a, const onnx_attribute **out,
                                  const onnx_import_scope **scope);
 
+/* ---------------------------------------------------------------------- onnx_import_check.c */
+
+/* The inputs that the row requires are there, of types that it allows, those of one type variable
+ * of the same; types that are not known are not checked. Errors: FORMAT. */
+ondol_status onnx_import_check_inputs(onnx_importer *im, const graph *g, const graph_op_info *row,
+                                      const graph_value_id *inputs, uint32_t count);
+
 /* ----------------------------------------------------------------------- onnx_import_node.c */
 
 ondol_status onnx_import_nodes(onnx_importer *im, onnx_import_scope *s, const onnx_node_list *list);
