@@ -46,13 +46,46 @@ static void release_slot(frame *f, graph_value_id v) {
 
 #define FEW 16 /* inputs and outputs for which no memory is taken */
 
+/* A value for a kernel, or a reader, that takes dense tensors alone: turned once for all who
+ * follow.
+ */
+static ondol_status make_dense(frame *f, graph_value_id v, ondol_error *err) {
+    tensor_value *dense = NULL;
+    if (!f->slots[v] || !f->slots[v]->channels_last) return ONDOL_OK;
+    ondol_status status = tensor_value_dense(f->slots[v], &dense, err);
+    if (status != ONDOL_OK) return status;
+    release_slot(f, v);
+    f->slots[v] = dense;
+    return ONDOL_OK;
+}
+
+/* Captured values too: subgraphs read them from this frame. */
+static ondol_status make_inputs_dense(frame *f, graph_node_id id, ondol_error *err) {
+    const graph_node *node = f->p->g->nodes + id;
+    const network_node *ready = f->p->nodes + id;
+    ondol_status status = ONDOL_OK;
+    if (!ready->kernel->any_layout) {
+        for (uint32_t i = 0; i < node->input_count && status == ONDOL_OK; i++)
+            if (node->inputs[i] != GRAPH_NONE) status = make_dense(f, node->inputs[i], err);
+    }
+    for (uint32_t c = 0; c < ready->child_count; c++) {
+        const graph *sub = ready->children[c]->g;
+        for (uint32_t v = 0; v < sub->value_count && status == ONDOL_OK; v++)
+            if (sub->values[v].kind == GRAPH_VALUE_CAPTURE) {
+                status = make_dense(f, sub->values[v].outer, err);
+            }
+    }
+    return status;
+}
+
 static ondol_status run_node(frame *f, graph_node_id id, ondol_error *err) {
     const graph_node *node = f->p->g->nodes + id;
     network_node *ready = f->p->nodes + id;
     tensor_value *few[2 * FEW] = {NULL};
     tensor_value **in = few, **out = few + FEW;
     void *many = NULL;
-    ondol_status status = ONDOL_OK;
+    ondol_status status = make_inputs_dense(f, id, err);
+    if (status != ONDOL_OK) return status;
     if (node->input_count > FEW || node->output_count > FEW) {
         const uint64_t count = (uint64_t)node->input_count + node->output_count;
         TRY(tensor_heap_alloc(f->n->heap, count * sizeof *in, "a node's inputs", &many, err));
@@ -176,6 +209,14 @@ static ondol_status fill_slots(frame *f, const frame *around, tensor_value *cons
 static ondol_status take_outputs(frame *f, tensor_value **outputs, ondol_error *err) {
     const graph *g = f->p->g;
     for (uint32_t i = 0; i < g->output_count; i++) {
+        if (g->outputs[i] != GRAPH_NONE) {
+            ondol_status status = make_dense(f, g->outputs[i], err);
+            if (status != ONDOL_OK) {
+                for (uint32_t k = 0; k < i; k++)
+                    tensor_value_release(outputs[k]);
+                return status;
+            }
+        }
         tensor_value *v = g->outputs[i] == GRAPH_NONE ? NULL : f->slots[g->outputs[i]];
         if (!v) {
             for (uint32_t k = 0; k < i; k++)

@@ -47,6 +47,7 @@ typedef struct plan_kernel {
     graph_op op;
     const char *name; /* for people */
     ondol_status (*run)(plan_call *c, ondol_error *err);
+    bool any_layout; /* takes tensors with channels last; others get dense ones */
 
     /* All below may be NULL. accept: whether it computes this node, and why not. */
     bool (*accept)(const graph *g, graph_node_id n, base_buffer *why);

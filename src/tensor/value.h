@@ -34,9 +34,11 @@ struct tensor_value {
     tensor_element element; /* of a tensor; of a sequence's items where they are tensors */
     uint32_t rank;
     int64_t dims[TENSOR_MAX_RANK];
-    uint64_t elems; /* product of dims */
-    void *data;     /* dense, row-major, 64-byte aligned unless borrowed or a view; strings:
-                     * tensor_string[elems]; never NULL */
+    uint64_t elems;     /* product of dims */
+    void *data;         /* dense, row-major, 64-byte aligned unless borrowed or a view; strings:
+                         * tensor_string[elems]; never NULL */
+    bool channels_last; /* of [N, C, S...]: it lies as [N, S..., C]. Only kernels that say so
+                         * (plan_kernel.any_layout) see such a tensor */
     tensor_value **items;
     uint64_t item_count;
 
@@ -80,6 +82,11 @@ ondol_status tensor_value_view(tensor_value *from, uint32_t rank, const int64_t 
 /* Its own copy of a tensor; strings too. */
 ondol_status tensor_value_copy(tensor_heap *h, const tensor_value *from, tensor_value **out,
                                ondol_error *err);
+/* v itself (retained), or a copy with its elements in the order of its dimensions. Types of 8, 16,
+ * 32 or 64 bits. Errors: LIMIT, MEMORY. */
+ondol_status tensor_value_dense(tensor_value *v, tensor_value **out, ondol_error *err);
+/* The same with channels last; v has rank 3 at least. */
+ondol_status tensor_value_channels_last(tensor_value *v, tensor_value **out, ondol_error *err);
 /* True when nobody else sees the data, so that it may be written over in place. */
 bool tensor_value_is_own(const tensor_value *v);
 

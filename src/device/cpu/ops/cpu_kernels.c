@@ -11,8 +11,17 @@ static const plan_kernel kernels[] = {
      .accept = accept_,                                                                            \
      .prepare = prepare_,                                                                          \
      .release = release_},
+#define CPU_ANY_LAYOUT(operator, text, run_, accept_, prepare_, release_)                          \
+    {.op = GRAPH_OP_##operator,                                                                    \
+     .name = text,                                                                                 \
+     .run = run_,                                                                                  \
+     .any_layout = true,                                                                           \
+     .accept = accept_,                                                                            \
+     .prepare = prepare_,                                                                          \
+     .release = release_},
 #include "device/cpu/ops/cpu_kernels.def"
 #undef CPU
+#undef CPU_ANY_LAYOUT
     {.op = GRAPH_OP_COUNT},
 };
 
