@@ -1,0 +1,271 @@
+/* Conv. In: X, W, B. Out: Y with channels last. A unit is a run of output pixels: their windows are
+ * gathered into rows and multiplied with the packed weights; a kernel of 1 needs no gathering, and
+ * where each channel is its own group taps are added up channel by channel. */
+#include "device/cpu/ops/cpu_conv.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "device/cpu/ops/cpu_gemm.h"
+#include "device/cpu/rows.h"
+
+typedef struct conv_state {
+    int64_t kernel[2];
+    int64_t groups, in_channels, out_channels; /* of a group */
+    cpu_packed *packed;                        /* [groups]; NULL: depthwise */
+    void *memory;
+    float *taps; /* depthwise: [kernel][channels] */
+} conv_state;
+
+bool cpu_accepts_conv(const graph *g, graph_node_id n, base_buffer *why) {
+    const graph_node *node = g->nodes + n;
+    const graph_value *x = g->values + node->inputs[0], *w = g->values + node->inputs[1];
+    const bool rank = w->shape.rank == 3 || w->shape.rank == 4;
+    if (x->element == TENSOR_ELEMENT_F32 && w->kind == GRAPH_VALUE_INITIALIZER && rank) return true;
+    if (why) base_buffer_append_text(why, "it takes float32 and constant weights of rank 3 or 4");
+    return false;
+}
+
+/* W [M][C][kernel] -> [M][kernel][C], the order of gathered windows. */
+static void turn_weights(const float *from, int64_t count, int64_t channels, int64_t taps,
+                         float *to) {
+    for (int64_t m = 0; m < count; m++) {
+        for (int64_t c = 0; c < channels; c++) {
+            for (int64_t t = 0; t < taps; t++)
+                to[(m * taps + t) * channels + c] = from[(m * channels + c) * taps + t];
+        }
+    }
+}
+
+static ondol_status pack_groups(const cpu_device *d, const ondol_allocator *a, base_pool *pool,
+                                const float *weights, conv_state *s, ondol_error *err) {
+    const int64_t taps = s->kernel[0] * s->kernel[1];
+    const uint64_t k = (uint64_t)(taps * s->in_channels), n = (uint64_t)s->out_channels;
+    const uint64_t each = (cpu_gemm_packed_bytes(d, k, n) + 63) / 64 * 64;
+    float *turned = base_alloc(a, (size_t)(k * n), sizeof *turned);
+    s->packed = base_calloc(a, (size_t)s->groups, sizeof *s->packed);
+    s->memory = base_alloc_aligned(a, (size_t)(each * (uint64_t)s->groups), 64);
+    const bool fine = turned && s->packed && s->memory;
+    for (int64_t i = 0; fine && i < s->groups; i++) {
+        turn_weights(weights + (uint64_t)i * k * n, s->out_channels, s->in_channels, taps, turned);
+        const cpu_matrix m = {turned, k, n, 1, k};
+        cpu_gemm_pack(d, pool, &m, (char *)s->memory + (uint64_t)i * each, s->packed + i);
+    }
+    base_free(a, turned);
+    return fine ? ONDOL_OK : base_no_memory(err, "convolution", each * (uint64_t)s->groups);
+}
+
+ondol_status cpu_prepare_conv(const plan_device *d, const ondol_allocator *a, const graph *g,
+                              graph_node_id n, base_pool *pool, void **out, ondol_error *err) {
+    const graph_value *w = g->values + g->nodes[n].inputs[1];
+    const int64_t groups = graph_get_int(g, n, "group"), *dims = w->shape.dims;
+    const bool flat = w->shape.rank == 3;
+    const int64_t kernel[2] = {flat ? 1 : dims[2], flat ? dims[2] : dims[3]};
+    if (groups < 1 || dims[0] < 1 || dims[0] % groups || dims[1] < 1 || kernel[0] < 1 ||
+        kernel[1] < 1) {
+        return base_fail(err, ONDOL_E_FORMAT,
+                         "node '%s' (Conv): weights [%" PRId64 ", %" PRId64 ", ...] in %" PRId64
+                         " groups",
+                         g->nodes[n].name, dims[0], dims[1], groups);
+    }
+    conv_state *s = base_calloc(a, 1, sizeof *s);
+    if (!s) return base_no_memory(err, "convolution", sizeof *s);
+    *out = s;
+    *s = (conv_state){.kernel = {kernel[0], kernel[1]},
+                      .groups = groups,
+                      .in_channels = dims[1],
+                      .out_channels = dims[0] / groups};
+    if (s->in_channels != 1 || s->out_channels != 1 || groups == 1) {
+        return pack_groups(cpu_device_of(d), a, pool, w->data, s, err);
+    }
+    const int64_t taps = kernel[0] * kernel[1];
+    s->taps = base_alloc(a, (size_t)(taps * groups), sizeof *s->taps);
+    if (!s->taps) return base_no_memory(err, "convolution", (uint64_t)(taps * groups) * 4);
+    for (int64_t c = 0; c < groups; c++) {
+        for (int64_t t = 0; t < taps; t++)
+            s->taps[t * groups + c] = ((const float *)w->data)[c * taps + t];
+    }
+    return ONDOL_OK;
+}
+
+void cpu_release_conv(const ondol_allocator *a, void *state) {
+    conv_state *s = state;
+    if (!s) return;
+    base_free(a, s->packed);
+    base_free(a, s->memory);
+    base_free(a, s->taps);
+    base_free(a, s);
+}
+
+typedef struct conv_job {
+    const conv_state *s;
+    const cpu_rows *rows;
+    cpu_window w;
+    const float *x, *bias;
+    float *y;
+    int64_t x_channels, y_channels, pixels, each; /* pixels: of one image */
+    int64_t units_each;                           /* units of one image */
+    bool direct;
+    unsigned char *work;
+    uint64_t work_bytes;
+} conv_job;
+
+/* Taps of one output row and column: copied behind each other, 0 where they miss the image. */
+static void gather(const conv_job *j, const float *image, int64_t pixel, int64_t channel,
+                   float *to) {
+    const cpu_window *w = &j->w;
+    const int64_t oy = pixel / w->out[1], ox = pixel % w->out[1];
+    const size_t count = (size_t)j->s->in_channels;
+    for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
+        const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
+        for (int64_t kx = 0; kx < w->kernel[1]; kx++, to += count) {
+            const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
+            if (y < 0 || y >= w->in[0] || x < 0 || x >= w->in[1])
+                memset(to, 0, count * sizeof *to);
+            else
+                memcpy(to, image + (y * w->in[1] + x) * j->x_channels + channel,
+                       count * sizeof *to);
+        }
+    }
+}
+
+static void run_pixels(const conv_job *j, const float *image, float *out, int64_t first,
+                       int64_t count, float *windows) {
+    const conv_state *s = j->s;
+    const size_t k = (size_t)(s->kernel[0] * s->kernel[1] * s->in_channels);
+    for (int64_t g = 0; g < s->groups; g++) {
+        const float *x = image + first * j->x_channels + g * s->in_channels;
+        if (!j->direct) {
+            for (int64_t p = 0; p < count; p++)
+                gather(j, image, first + p, g * s->in_channels, windows + (size_t)p * k);
+            x = windows;
+        }
+        const int64_t channel = g * s->out_channels;
+        const cpu_gemm_call call = {s->packed + g,
+                                    x,
+                                    j->direct ? (size_t)j->x_channels : k,
+                                    (uint64_t)count,
+                                    out + first * j->y_channels + channel,
+                                    (size_t)j->y_channels,
+                                    j->bias ? j->bias + channel : NULL};
+        cpu_gemm_run_here(&call);
+    }
+}
+
+static void run_depthwise(const conv_job *j, const float *image, float *out, int64_t first,
+                          int64_t count) {
+    const cpu_window *w = &j->w;
+    const size_t channels = (size_t)j->y_channels;
+    for (int64_t p = first; p < first + count; p++) {
+        const int64_t oy = p / w->out[1], ox = p % w->out[1];
+        float *to = out + (size_t)p * channels;
+        if (j->bias)
+            memcpy(to, j->bias, channels * sizeof *to);
+        else
+            memset(to, 0, channels * sizeof *to);
+        for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
+            const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
+            if (y < 0 || y >= w->in[0]) continue;
+            for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
+                const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
+                if (x < 0 || x >= w->in[1]) continue;
+                j->rows->multiply_add(to, image + (size_t)(y * w->in[1] + x) * channels,
+                                      j->s->taps + (size_t)(ky * w->kernel[1] + kx) * channels,
+                                      channels);
+            }
+        }
+    }
+}
+
+static void conv_unit(uint32_t unit, unsigned thread, void *argument) {
+    const conv_job *j = argument;
+    const int64_t image = unit / j->units_each, first = unit % j->units_each * j->each;
+    const int64_t left = j->pixels - first, count = left < j->each ? left : j->each;
+    const float *x = j->x + image * j->w.in[0] * j->w.in[1] * j->x_channels;
+    float *y = j->y + image * j->pixels * j->y_channels;
+    if (j->s->taps)
+        run_depthwise(j, x, y, first, count);
+    else
+        run_pixels(j, x, y, first, count, (float *)(void *)(j->work + thread * j->work_bytes));
+}
+
+static ondol_status read_bias(const plan_call *c, int64_t channels, const float **out,
+                              ondol_error *err) {
+    tensor_value *b = NULL;
+    *out = NULL;
+    if (!plan_call_input(c, 2)) return ONDOL_OK;
+    ondol_status status = plan_call_typed(c, 2, TENSOR_ELEMENT_F32, &b, err);
+    if (status != ONDOL_OK) return status;
+    if (b->elems != (uint64_t)channels) {
+        return plan_call_fail(c, err, "%" PRIu64 " biases for %" PRId64 " channels", b->elems,
+                              channels);
+    }
+    *out = b->data;
+    return ONDOL_OK;
+}
+
+/* Products to a unit at least. */
+#define UNIT_PRODUCTS ((int64_t)1 << 17)
+#define UNIT_PIXELS   ((int64_t)64)
+
+static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_error *err) {
+    const conv_state *s = j->s;
+    const int64_t k = s->kernel[0] * s->kernel[1] * s->in_channels;
+    const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
+    void *work = NULL;
+    ondol_status status = ONDOL_OK;
+    j->each = UNIT_PRODUCTS / (k * j->y_channels) + 1;
+    if (j->each > UNIT_PIXELS && !s->taps) j->each = UNIT_PIXELS;
+    if (j->direct && j->each < UNIT_PIXELS) j->each = UNIT_PIXELS;
+    if (j->pixels == 1 && images == 1 && j->direct && s->groups == 1) {
+        /* A product with one row: cut along the channels. */
+        const cpu_gemm_call call = {
+            s->packed, j->x, (size_t)j->x_channels, 1, j->y, (size_t)j->y_channels, j->bias};
+        cpu_gemm_run(c->pool, &call);
+        return ONDOL_OK;
+    }
+    j->units_each = (j->pixels + j->each - 1) / j->each;
+    if (j->units_each * images > BASE_POOL_UNITS_MAX) {
+        return plan_call_fail(c, err, "an output of %" PRId64 " pixels", j->pixels * images);
+    }
+    if (!s->taps && !j->direct) {
+        j->work_bytes = ((uint64_t)(j->each * k) * 4 + 64 + 63) / 64 * 64;
+        status = tensor_heap_alloc(c->heap, j->work_bytes * threads, "convolution", &work, err);
+        if (status != ONDOL_OK) return status;
+        j->work = work;
+    }
+    plan_call_parallel(c, (uint32_t)(j->units_each * images), conv_unit, j);
+    tensor_heap_free(c->heap, work);
+    return ONDOL_OK;
+}
+
+ondol_status cpu_run_conv(plan_call *c, ondol_error *err) {
+    const conv_state *s = c->state;
+    tensor_value *given = NULL, *x = NULL, *y = NULL;
+    conv_job j = {.s = s, .rows = cpu_rows_select(cpu_device_of(c->device)->isa)};
+    ondol_status status = ONDOL_OK;
+    TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &given, err));
+    const uint32_t rank = c->g->values[c->g->nodes[c->node].inputs[1]].shape.rank;
+    if (given->rank != rank || given->dims[1] != s->in_channels * s->groups) {
+        return plan_call_fail(
+            c, err,
+            "X has rank %" PRIu32 " and %" PRId64 " channels, expected %" PRIu32 " and %" PRId64,
+            given->rank, given->rank > 1 ? given->dims[1] : 0, rank, s->in_channels * s->groups);
+    }
+    TRY(cpu_window_read(c, given, s->kernel, &j.w, err));
+    j.x_channels = s->in_channels * s->groups;
+    j.y_channels = s->out_channels * s->groups;
+    TRY(read_bias(c, j.y_channels, &j.bias, err));
+    TRY(tensor_value_channels_last(given, &x, err));
+    TRY(cpu_window_output(c, 0, x, j.y_channels, &j.w, &y, err));
+    j.x = x->data;
+    j.y = y->data;
+    j.pixels = j.w.out[0] * j.w.out[1];
+    const cpu_window *w = &j.w;
+    j.direct = s->kernel[0] * s->kernel[1] == 1 && w->stride[0] == 1 && w->stride[1] == 1 &&
+               w->before[0] + w->before[1] + w->after[0] + w->after[1] == 0;
+    if (y->elems) TRY(run_units(c, &j, x->dims[0], err));
+done:
+    tensor_value_release(x);
+    return status;
+}
