@@ -14,21 +14,6 @@ static const char *const type_names[] = {
 
 #define TYPE_COUNT (sizeof letters)
 
-/* Files before IR version 2 do not say the type: it is that of the field that is filled. */
-static int32_t type_of(const onnx_attribute *a) {
-    if (a->type > 0 && a->type < (int32_t)TYPE_COUNT) return a->type;
-    if (a->type != 0) return ONNX_ATTRIBUTE_UNDEFINED;
-    if (a->t) return ONNX_ATTRIBUTE_TENSOR;
-    if (a->g) return ONNX_ATTRIBUTE_GRAPH;
-    if (a->floats.count) return ONNX_ATTRIBUTE_FLOATS;
-    if (a->ints.count) return ONNX_ATTRIBUTE_INTS;
-    if (a->strings.count) return ONNX_ATTRIBUTE_STRINGS;
-    if (a->s.text) return ONNX_ATTRIBUTE_STRING;
-    if (a->head.has & 1u << 4) return ONNX_ATTRIBUTE_FLOAT; /* the place of f in its rows */
-    if (a->head.has & 1u << 5) return ONNX_ATTRIBUTE_INT;
-    return ONNX_ATTRIBUTE_UNDEFINED;
-}
-
 static bool same_text(onnx_string a, onnx_string b) {
     return a.size_bytes == b.size_bytes &&
            (a.size_bytes == 0 || memcmp(a.text, b.text, a.size_bytes) == 0);
@@ -196,7 +181,8 @@ static ondol_status take_attribute(onnx_importer *im, onnx_import_scope *s,
     }
     status = onnx_import_resolve(im, s, from, &a, &around);
     if (status != ONDOL_OK || !a) return status;
-    const int32_t type = type_of(a);
+    int32_t type = onnx_attribute_type_of(a);
+    if (type < 0 || type >= (int32_t)TYPE_COUNT) type = ONNX_ATTRIBUTE_UNDEFINED;
     if (letters[type] != letter) {
         const char *expected = "";
         for (size_t i = 1; i < TYPE_COUNT; i++)

@@ -5,9 +5,6 @@
 
 #define TYPE_MAX_DEPTH 32 /* sequences of maps of optionals ... */
 
-#define HAS_DIM_VALUE 1u
-#define HAS_DIM_PARAM 2u
-
 static ondol_status take_shape(onnx_importer *im, graph *g, const onnx_shape *from,
                                graph_shape *out) {
     *out = graph_shape_unknown();
@@ -21,11 +18,11 @@ static ondol_status take_shape(onnx_importer *im, graph *g, const onnx_shape *fr
         const onnx_dimension *d = from->dim.items + i;
         const char *name = NULL;
         out->dims[i] = GRAPH_DIM_UNKNOWN;
-        if (d->head.has & HAS_DIM_VALUE) {
+        if (onnx_has(&d->head, ONNX_HAS_dimension_dim_value)) {
             if (d->dim_value >= 0) out->dims[i] = d->dim_value;
             continue;
         }
-        if (!(d->head.has & HAS_DIM_PARAM) || !d->dim_param.size_bytes) continue;
+        if (!d->dim_param.size_bytes) continue;
         ondol_status status = onnx_import_text(im, g, "", d->dim_param, &name);
         if (status == ONDOL_OK) status = graph_symbol(g, name, out->dims + i, im->err);
         if (status != ONDOL_OK) return status;
