@@ -2,6 +2,7 @@
 #include "device/cpu/ops/cpu_kernels.h"
 
 #include "device/cpu/ops/cpu_kernel_table.h"
+#include "device/host_ops.h"
 
 static const plan_kernel kernels[] = {
 #define CPU(operator, text, run_, accept_, prepare_, release_)                                     \
@@ -19,8 +20,11 @@ static const plan_kernel kernels[] = {
      .accept = accept_,                                                                            \
      .prepare = prepare_,                                                                          \
      .release = release_},
+#define HOST(operator, run_) CPU(operator, "host", run_, NULL, NULL, NULL)
 #include "device/cpu/ops/cpu_kernels.def"
+#include "device/host_kernels.def"
 #undef CPU
+#undef HOST
 #undef CPU_ANY_LAYOUT
     {.op = GRAPH_OP_COUNT},
 };

@@ -1,6 +1,8 @@
 /* The table of the oracle's kernels. In: an operator. Out: its kernel. */
 #include "device/ref/ops/ref_kernels.h"
 
+#include "device/host_ops.h"
+
 static const plan_kernel kernels[GRAPH_OP_COUNT] = {
 #define REF(operator, function)                                                                    \
     [GRAPH_OP_##operator] = {.op = GRAPH_OP_##operator, .name = "ref", .run = function},
@@ -10,7 +12,10 @@ static const plan_kernel kernels[GRAPH_OP_COUNT] = {
                              .run = function,                                                      \
                              .prepare = make,                                                      \
                              .release = drop},
+#define HOST(operator, function) REF(operator, function)
+#include "device/host_kernels.def"
 #include "device/ref/ops/ref_kernels.def"
+#undef HOST
 #undef REF
 #undef REF_PREPARED
 };
