@@ -1,5 +1,5 @@
 /* DFT, STFT. In: real [..., 1] or complex [..., 2] numbers. Out: their transform along an axis;
- * computed in double, rounded once. */
+ * of complex float in float, of all else in double and rounded once. */
 #include <inttypes.h>
 
 #include "device/ref/ops/ref_fourier.h"
@@ -51,7 +51,9 @@ static void run(const transform *t, uint64_t from, uint64_t to) {
 static ondol_status make_line(const plan_call *c, transform *t, uint64_t n, ondol_error *err) {
     void *p = NULL;
     ondol_status status = ONDOL_OK;
-    TRY(ref_fourier_create(c, n, t->f, err));
+    /* As numpy: complex float in float, a real signal in double. */
+    const bool is_single = t->y->element == TENSOR_ELEMENT_F32 && t->parts == 2;
+    TRY(ref_fourier_create(c, n, is_single, t->f, err));
     TRY(ref_alloc(c, n, sizeof *t->line, "a Fourier transform", &p, err));
     t->line = p;
 done:
@@ -91,6 +93,7 @@ ondol_status ref_dft(plan_call *c, ondol_error *err) {
         return plan_call_fail(c, err, "its input's last dimension must be 1 (real) or 2 (complex)");
     }
     t.x = x;
+    t.parts = (uint64_t)x->dims[x->rank - 1];
     t.is_half = is_onesided && t.is_inverse;
     TRY(dft_lengths(c, x, t.is_half, &axis, &length, err));
     const int64_t given = is_onesided && !t.is_inverse ? length / 2 + 1 : length;
@@ -102,7 +105,6 @@ ondol_status ref_dft(plan_call *c, ondol_error *err) {
     TRY(make_line(c, &t, (uint64_t)length, err));
     const ref_split from = ref_split_at(x, axis), to = ref_split_at(t.y, axis);
     const uint64_t read = t.is_half ? (uint64_t)length / 2 + 1 : (uint64_t)length;
-    t.parts = (uint64_t)x->dims[x->rank - 1];
     t.out_parts = t.is_half ? 1 : 2;
     t.taken = from.axis < read ? from.axis : read;
     t.given = (uint64_t)given;
@@ -158,9 +160,9 @@ ondol_status ref_stft(plan_call *c, ondol_error *err) {
     const int64_t dims[4] = {x->dims[0], frames, is_onesided ? length / 2 + 1 : length, 2};
     TRY(plan_call_output(c, 0, x->element, 4, dims, &t.y, err));
     if (t.y->elems == 0) goto done;
-    TRY(make_line(c, &t, (uint64_t)length, err));
     t.x = x;
     t.parts = x->rank == 3 ? (uint64_t)x->dims[2] : 1;
+    TRY(make_line(c, &t, (uint64_t)length, err));
     t.step = t.parts;
     t.taken = (uint64_t)length;
     t.given = (uint64_t)dims[2];
