@@ -3,12 +3,14 @@
  *
  *     write, inline, external IN OUT    read and written again, data where the word says
  *     text IN OUT                       printed
+ *     check IN                          held against the rules, external data included
  *     model|tensor|sequence|optional|map IN OUT   a single message, read and written from memory */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "formats/onnx/onnx_check.h"
 #include "formats/onnx/onnx_print.h"
 #include "formats/onnx/onnx_writer.h"
 
@@ -38,6 +40,14 @@ static ondol_status print(const ondol_allocator *a, const char *in, const char *
     TRY(base_file_write(out, text.data ? text.data : "", text.size, err));
 done:
     base_buffer_destroy(&text);
+    onnx_file_close(file);
+    return status;
+}
+
+static ondol_status check(const ondol_allocator *a, const char *in, ondol_error *err) {
+    onnx_file *file = NULL;
+    ondol_status status = onnx_file_open(a, in, NULL, &file, err);
+    if (status == ONDOL_OK) status = onnx_check_model(a, onnx_file_model(file), file, err);
     onnx_file_close(file);
     return status;
 }
@@ -75,6 +85,7 @@ static ondol_status run(const ondol_allocator *a, const char *command, const cha
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!strcmp(command, kinds[i].name)) return rewrite_message(a, kinds[i].kind, in, out, err);
     }
+    if (!strcmp(command, "check")) return check(a, in, err);
     if (!strcmp(command, "text")) return print(a, in, out, err);
     return rewrite(a, command, in, out, err);
 }
