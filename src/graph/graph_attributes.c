@@ -115,7 +115,7 @@ int64_t graph_get_int(const graph *g, graph_node_id n, const char *name) {
 
 double graph_get_float(const graph *g, graph_node_id n, const char *name) {
     const graph_attribute *a = graph_get_attribute(g, n, name);
-    return a ? a->f : strtod(default_text(g, n, name), NULL);
+    return a ? a->f : (double)strtof(default_text(g, n, name), NULL);
 }
 
 const char *graph_get_string(const graph *g, graph_node_id n, const char *name) {

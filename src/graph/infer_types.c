@@ -28,6 +28,18 @@ static const graph_value *find_bound(const graph *g, const graph_node *n, const 
     return NULL;
 }
 
+/* The only type that a variable may stand for, or the type itself where it is no variable. */
+static const char *only_type(const graph_node *n, const char *type, size_t *length) {
+    const char *list = graph_op_info_of(n->op)->types, *item = NULL;
+    while ((item = graph_list_next(&list)) != NULL) {
+        if (strncmp(item, type, *length) != 0 || item[*length] != '=') continue;
+        type = item + *length + 1;
+        *length = strlen(type);
+        break;
+    }
+    return type;
+}
+
 static void set_type(graph *g, const graph_node *n, uint32_t i, const char *type, size_t length) {
     graph_value *v = g->values + n->outputs[i];
     char name[16] = {0};
@@ -37,7 +49,10 @@ static void set_type(graph *g, const graph_node *n, uint32_t i, const char *type
         v->type_kind = from->type_kind;
         v->element = from->element;
         v->item = from->item;
-    } else if (length < sizeof name) {
+        return;
+    }
+    type = only_type(n, type, &length);
+    if (length < sizeof name) {
         memcpy(name, type, length);
         tensor_element_from_name(name, &v->element);
     }

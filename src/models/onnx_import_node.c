@@ -28,6 +28,14 @@ ondol_status onnx_import_version(onnx_importer *im, const onnx_import_body *body
                      onnx_shown(domain), domain.text);
 }
 
+/* Its name, or that of its first output. */
+static onnx_string name_of(const onnx_node *node) {
+    onnx_string name = node->name;
+    for (size_t i = 0; i < node->output.count && !name.size_bytes; i++)
+        name = node->output.items[i];
+    return name;
+}
+
 static ondol_status not_known(onnx_importer *im, const onnx_node *node, uint32_t version,
                               uint32_t newest) {
     if (!newest) {
@@ -94,6 +102,14 @@ static ondol_status find_inputs(onnx_importer *im, const onnx_import_scope *s,
     return ONDOL_OK;
 }
 
+/* Arguments that a function's call leaves out are absent too. */
+static void drop_absent(onnx_upgrade *u) {
+    while (u->input_count > u->row->min_inputs && u->row->max_inputs != GRAPH_MANY &&
+           u->inputs[u->input_count - 1] == GRAPH_NONE) {
+        u->input_count--;
+    }
+}
+
 /* Gives the outputs the file's names and what it says of their types. */
 static ondol_status define_outputs(onnx_importer *im, onnx_import_scope *s, const onnx_node *node,
                                    const onnx_upgrade *u, uint32_t first_value) {
@@ -138,12 +154,11 @@ static ondol_status import_operator(onnx_importer *im, onnx_import_scope *s, con
     u.outputs = out;
     u.wanted = wanted;
     TRY(find_inputs(im, s, node, u.input_count, in));
+    drop_absent(&u);
     TRY(onnx_import_check_inputs(im, g, u.row, in, u.input_count));
     TRY(onnx_import_attributes(im, s, node, u.row, &attributes, &u.attribute_count));
     u.attributes = attributes;
-    onnx_string name = node->name;
-    if (!name.size_bytes && outputs) name = node->output.items[0];
-    TRY(onnx_import_text(im, g, s->body->prefix, name, &u.name));
+    TRY(onnx_import_text(im, g, s->body->prefix, name_of(node), &u.name));
     const uint32_t first_value = g->value_count;
     TRY(onnx_upgrade_run(&u));
     TRY(define_outputs(im, s, node, &u, first_value));
@@ -176,8 +191,7 @@ ondol_status onnx_import_nodes(onnx_importer *im, onnx_import_scope *s,
         if (status == ONDOL_OK) continue;
         const char *said = im->err ? im->err->text : "";
         if (strncmp(said, "node '", 6) == 0) return status; /* it is named already */
-        onnx_string name = node->name;
-        if (!name.size_bytes && node->output.count) name = node->output.items[0];
+        const onnx_string name = name_of(node);
         return base_prefix(im->err, status, "node '%.*s' (%.*s%s%.*s)", onnx_shown(name),
                            name.text ? name.text : "", onnx_shown(node->domain),
                            node->domain.text ? node->domain.text : "",
