@@ -39,7 +39,11 @@ uint32_t tensor_float_encode(tensor_element e, double v, tensor_overflow overflo
     const float_format *f = &FORMATS[e];
     const bool no_negative_zero = f->nan == 0x80;
     const uint32_t sign = signbit(v) ? 1u << (f->exponent_bits + f->mantissa_bits) : 0;
-    if (isnan(v)) return f->nan ? f->nan | (no_negative_zero ? 0 : sign) : sign | f->largest;
+    if (isnan(v)) {
+        /* Types without NaN: -0, as ml_dtypes and the official cases have it. */
+        if (!f->nan) return 1u << (f->exponent_bits + f->mantissa_bits);
+        return f->nan | (no_negative_zero ? 0 : sign);
+    }
     int exponent = 0;
     uint32_t code = f->largest + 1u;
     if (!isinf(v)) {
