@@ -3,6 +3,7 @@
 #ifndef DEVICE_CPU_OPS_KERNEL_TABLE_H
 #define DEVICE_CPU_OPS_KERNEL_TABLE_H
 
+#include "device/cpu/ops/cpu_axis_ops.h"
 #include "device/cpu/ops/cpu_conv.h"
 #include "device/cpu/ops/cpu_elementwise.h"
 #include "device/cpu/ops/cpu_kernels.h"
