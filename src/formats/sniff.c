@@ -53,16 +53,45 @@ static bool read_varint(const unsigned char *p, size_t n, size_t *at, uint64_t *
     return false;
 }
 
-/* A ModelProto has no magic. Its writers begin with ir_version (field 1, a small varint), then a
- * string or message among fields 2 to 8 (producer, version, domain, graph, opset imports). */
+/* The wire type of each field of a ModelProto; 9: there is no such field. */
+static unsigned onnx_wire(uint64_t field) {
+    switch (field) {
+    case 1:
+    case 5: return 0;
+    case 2:
+    case 3:
+    case 4:
+    case 6:
+    case 7:
+    case 8:
+    case 14:
+    case 20:
+    case 25:
+    case 26: return 2;
+    default: return 9;
+    }
+}
+
+/* A ModelProto has no magic: from the first byte on there are known fields alone, two or more, and
+ * ir_version (a small number) among them, or both a graph (7) and imports of operator sets (8). */
 static bool is_onnx(const unsigned char *p, size_t n) {
-    size_t at = 1;
-    uint64_t ir_version = 0, tag = 0, value = 0;
-    if (n < 4 || p[0] != 0x08 || !read_varint(p, n, &at, &ir_version)) return false;
-    if (ir_version < 1 || ir_version > 64 || !read_varint(p, n, &at, &tag)) return false;
-    uint64_t field = tag >> 3;
-    if (field < 2 || field > 8 || !read_varint(p, n, &at, &value)) return false;
-    return (tag & 7) == (field == 5 ? 0 : 2);
+    size_t at = 0, fields = 0;
+    bool version = false, graph = false, imports = false;
+    while (at < n) {
+        uint64_t tag = 0, value = 0;
+        if (!read_varint(p, n, &at, &tag)) break;
+        const uint64_t field = tag >> 3;
+        if ((tag & 7) != onnx_wire(field)) return false;
+        if (!read_varint(p, n, &at, &value)) break;
+        if (field == 1 && (value < 1 || value > 64)) return false;
+        version = version || field == 1;
+        graph = graph || field == 7;
+        imports = imports || field == 8;
+        fields++;
+        if ((tag & 7) == 2 && value >= n - at) break; /* beyond what is looked at */
+        if ((tag & 7) == 2) at += (size_t)value;
+    }
+    return fields >= 2 && (version || (graph && imports));
 }
 
 static bool is_legacy(const unsigned char *p, size_t n) {
