@@ -38,7 +38,7 @@ bool graph_op_find(const char *domain, const char *name, graph_op *out) {
 }
 
 static bool is_text(const char *text, const char *bytes, size_t n) {
-    return strlen(text) == n && memcmp(text, bytes, n) == 0;
+    return strlen(text) == n && (n == 0 || memcmp(text, bytes, n) == 0);
 }
 
 const graph_schema *graph_schema_find(const char *domain, size_t domain_bytes, const char *name,
@@ -53,6 +53,18 @@ const graph_schema *graph_schema_find(const char *domain, size_t domain_bytes, c
         if (row->since_version <= version) return schemas + i;
     }
     return NULL;
+}
+
+uint32_t graph_schema_newest(const char *domain, size_t domain_bytes) {
+    uint32_t newest = 0;
+    if (is_text("ai.onnx", domain, domain_bytes)) domain_bytes = 0;
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+        const graph_op_info *row = &schemas[i].info;
+        if (row->since_version > newest && is_text(row->domain, domain, domain_bytes)) {
+            newest = row->since_version;
+        }
+    }
+    return newest;
 }
 
 const char *graph_list_next(const char **list) {

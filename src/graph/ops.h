@@ -28,6 +28,9 @@ typedef struct graph_schema {
 const graph_schema *graph_schema_find(const char *domain, size_t domain_bytes, const char *name,
                                       size_t name_bytes, uint32_t version, uint32_t *newest);
 
+/* The newest version in which an operator of the domain changed; 0: no operator of it is known. */
+uint32_t graph_schema_newest(const char *domain, size_t domain_bytes);
+
 /* Walks a list of ops.def: the item at *list, and *list moved behind it; NULL at the end. */
 const char *graph_list_next(const char **list);
 

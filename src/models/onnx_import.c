@@ -42,7 +42,8 @@ static ondol_status add_input(onnx_importer *im, onnx_import_scope *s,
     s->g->values[v].item = type.item;
     TRY(onnx_scope_define(im, s, info->name, v));
 done:
-    return base_prefix(im->err, status, "input '%.*s'", onnx_shown(info->name), info->name.text);
+    return base_prefix(im->err, status, "input '%.*s'", onnx_shown(info->name),
+                       onnx_chars(info->name));
 }
 
 /* Before IR version 4 every initializer had to be an input as well; it was constant all the same.
@@ -109,8 +110,7 @@ static ondol_status add_initializers(onnx_importer *im, onnx_import_scope *s,
         TRY(add_initializer(im, s, name, &t));
     }
 done:
-    return base_prefix(im->err, status, "initializer '%.*s'", onnx_shown(name),
-                       name.text ? name.text : "");
+    return base_prefix(im->err, status, "initializer '%.*s'", onnx_shown(name), onnx_chars(name));
 }
 
 static ondol_status index_initializers(onnx_importer *im, const onnx_graph *from, base_map *out) {
@@ -138,7 +138,8 @@ static ondol_status add_output(onnx_importer *im, onnx_import_scope *s,
     }
     TRY(graph_add_output(s->g, name, v, im->err));
 done:
-    return base_prefix(im->err, status, "output '%.*s'", onnx_shown(info->name), info->name.text);
+    return base_prefix(im->err, status, "output '%.*s'", onnx_shown(info->name),
+                       onnx_chars(info->name));
 }
 
 /* Fills g, whose names lie in scope s (to be opened here). */

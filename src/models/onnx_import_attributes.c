@@ -26,9 +26,10 @@ ondol_status onnx_import_resolve(onnx_importer *im, const onnx_import_scope *s,
     *scope = s;
     if (!a->ref_attr_name.size_bytes) return ONDOL_OK;
     if (!s->body->function) {
-        return base_fail(
-            im->err, ONDOL_E_FORMAT, "attribute '%.*s' refers to '%.*s', but stands in no function",
-            onnx_shown(a->name), a->name.text, onnx_shown(a->ref_attr_name), a->ref_attr_name.text);
+        return base_fail(im->err, ONDOL_E_FORMAT,
+                         "attribute '%.*s' refers to '%.*s', but stands in no function",
+                         onnx_shown(a->name), onnx_chars(a->name), onnx_shown(a->ref_attr_name),
+                         onnx_chars(a->ref_attr_name));
     }
     *out = NULL;
     for (size_t i = 0; i < s->body->binding_count; i++) {
@@ -104,7 +105,7 @@ static ondol_status take_sparse(onnx_importer *im, graph *g, const onnx_sparse_t
 
 static ondol_status no_value(onnx_importer *im, const onnx_attribute *a) {
     return base_fail(im->err, ONDOL_E_FORMAT, "attribute '%.*s' has no value", onnx_shown(a->name),
-                     a->name.text);
+                     onnx_chars(a->name));
 }
 
 /* The value of attribute a, whose subgraphs see `around`. */
@@ -159,7 +160,7 @@ static ondol_status take_value(onnx_importer *im, const onnx_import_scope *aroun
         return a->tp ? take_type(im, g, a->tp, out) : no_value(im, a);
     default:
         return base_fail(im->err, ONDOL_E_UNSUPPORTED, "attribute '%.*s' is a list of %s",
-                         onnx_shown(a->name), a->name.text, type_names[type]);
+                         onnx_shown(a->name), onnx_chars(a->name), type_names[type]);
     }
 }
 

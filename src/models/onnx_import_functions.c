@@ -34,8 +34,8 @@ ondol_status onnx_import_index_functions(onnx_importer *im) {
         }
         if (found) {
             return base_fail(im->err, ONDOL_E_FORMAT, "function '%.*s.%.*s' is there twice",
-                             onnx_shown(f->domain), f->domain.text, onnx_shown(f->name),
-                             f->name.text);
+                             onnx_shown(f->domain), onnx_chars(f->domain), onnx_shown(f->name),
+                             onnx_chars(f->name));
         }
     }
     return ONDOL_OK;
@@ -82,7 +82,7 @@ static ondol_status bind_attributes(onnx_importer *im, const onnx_import_scope *
         onnx_import_binding *b = list + count;
         if (!is_parameter(f, a->name)) {
             return base_fail(im->err, ONDOL_E_FORMAT, "the function has no attribute '%.*s'",
-                             onnx_shown(a->name), a->name.text);
+                             onnx_shown(a->name), onnx_chars(a->name));
         }
         b->name = a->name;
         ondol_status status = onnx_import_resolve(im, s, a, &b->attribute, &b->scope);

@@ -15,7 +15,7 @@ ondol_status onnx_import_version(onnx_importer *im, const onnx_import_body *body
         if (!same && !(is_main && set_is_main)) continue;
         if (set->version < 1 || set->version > UINT32_MAX) {
             return base_fail(im->err, ONDOL_E_FORMAT, "opset version %lld of domain '%.*s'",
-                             (long long)set->version, onnx_shown(domain), domain.text);
+                             (long long)set->version, onnx_shown(domain), onnx_chars(domain));
         }
         *out = (uint32_t)set->version;
         return ONDOL_OK;
@@ -25,7 +25,7 @@ ondol_status onnx_import_version(onnx_importer *im, const onnx_import_body *body
         return ONDOL_OK;
     }
     return base_fail(im->err, ONDOL_E_FORMAT, "domain '%.*s' is not among the imported opsets",
-                     onnx_shown(domain), domain.text);
+                     onnx_shown(domain), onnx_chars(domain));
 }
 
 /* Its name, or that of its first output. */
@@ -45,7 +45,7 @@ static ondol_status not_known(onnx_importer *im, const onnx_node *node, uint32_t
     return base_fail(im->err, ONDOL_E_UNSUPPORTED,
                      "opset %u of domain '%.*s' has no such operator; the newest version known is "
                      "%u",
-                     version, onnx_shown(node->domain), node->domain.text, newest);
+                     version, onnx_shown(node->domain), onnx_chars(node->domain), newest);
 }
 
 /* The row of the node's operator in the body's version; NULL: call function *f. */
@@ -62,6 +62,12 @@ static ondol_status find_row(onnx_importer *im, const onnx_import_scope *s, cons
     if (*f && !newest) return ONDOL_OK;
     status = onnx_import_version(im, s->body, node->domain, &version);
     if (status != ONDOL_OK) return status;
+    const uint32_t last = graph_schema_newest(node->domain.text, node->domain.size_bytes);
+    if (last && version > last) {
+        return base_fail(im->err, ONDOL_E_UNSUPPORTED,
+                         "opset %u of domain '%.*s'; the newest that is known is %u", version,
+                         onnx_shown(node->domain), onnx_chars(node->domain), last);
+    }
     *row = graph_schema_find(node->domain.text, node->domain.size_bytes, node->op_type.text,
                              node->op_type.size_bytes, version, &newest);
     if (*row) {
@@ -140,6 +146,10 @@ static ondol_status import_operator(onnx_importer *im, onnx_import_scope *s, con
     onnx_upgrade u = {.g = g, .row = &schema->info, .err = im->err};
     const size_t inputs = count_present(&node->input, u.row->min_inputs, u.row->max_inputs);
     const size_t outputs = count_present(&node->output, u.row->min_outputs, u.row->max_outputs);
+    if (schema->gone && !onnx_upgrade_find(u.row)) {
+        return base_fail(im->err, ONDOL_E_UNSUPPORTED, "from opset %u on the operator is no more",
+                         u.row->since_version);
+    }
     ondol_status status = check_counts(im, u.row, inputs, outputs);
     if (status != ONDOL_OK) return status;
     u.input_count = (uint32_t)inputs;
@@ -193,10 +203,9 @@ ondol_status onnx_import_nodes(onnx_importer *im, onnx_import_scope *s,
         if (strncmp(said, "node '", 6) == 0) return status; /* it is named already */
         const onnx_string name = name_of(node);
         return base_prefix(im->err, status, "node '%.*s' (%.*s%s%.*s)", onnx_shown(name),
-                           name.text ? name.text : "", onnx_shown(node->domain),
-                           node->domain.text ? node->domain.text : "",
+                           onnx_chars(name), onnx_shown(node->domain), onnx_chars(node->domain),
                            node->domain.size_bytes ? "." : "", onnx_shown(node->op_type),
-                           node->op_type.text ? node->op_type.text : "");
+                           onnx_chars(node->op_type));
     }
     return ONDOL_OK;
 }

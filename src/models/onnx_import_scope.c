@@ -13,7 +13,7 @@ ondol_status onnx_import_text(onnx_importer *im, graph *g, const char *prefix, o
     const size_t before = strlen(prefix);
     if (text.size_bytes && memchr(text.text, 0, text.size_bytes)) {
         return base_fail(im->err, ONDOL_E_FORMAT, "name '%.*s' holds a zero byte", onnx_shown(text),
-                         text.text);
+                         onnx_chars(text));
     }
     if (text.size_bytes > SIZE_MAX / 4) return base_no_memory(im->err, "name", text.size_bytes);
     char *copy = base_arena_alloc(&g->arena, before + text.size_bytes + 1, 1);
@@ -67,7 +67,7 @@ ondol_status onnx_scope_find(onnx_importer *im, const onnx_import_scope *s, onnx
     }
     return base_fail(im->err, ONDOL_E_FORMAT,
                      "value '%.*s' is not defined: no input, initializer or earlier node makes it",
-                     onnx_shown(name), name.text);
+                     onnx_shown(name), onnx_chars(name));
 }
 
 ondol_status onnx_scope_define(onnx_importer *im, onnx_import_scope *s, onnx_string name,
@@ -78,5 +78,5 @@ ondol_status onnx_scope_define(onnx_importer *im, onnx_import_scope *s, onnx_str
     }
     if (!found) return ONDOL_OK;
     return base_fail(im->err, ONDOL_E_FORMAT, "value '%.*s' is defined twice", onnx_shown(name),
-                     name.text);
+                     onnx_chars(name));
 }

@@ -66,8 +66,9 @@ static ondol_status take_level(onnx_importer *im, graph *g, const onnx_type *typ
         return take_element(im, type->map_type->key_type, &out->element);
     } else if (type->opaque_type) {
         return base_fail(im->err, ONDOL_E_UNSUPPORTED, "opaque type '%.*s.%.*s'",
-                         onnx_shown(type->opaque_type->domain), type->opaque_type->domain.text,
-                         onnx_shown(type->opaque_type->name), type->opaque_type->name.text);
+                         onnx_shown(type->opaque_type->domain),
+                         onnx_chars(type->opaque_type->domain), onnx_shown(type->opaque_type->name),
+                         onnx_chars(type->opaque_type->name));
     }
     return ONDOL_OK;
 }

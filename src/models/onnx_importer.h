@@ -8,7 +8,7 @@
 
 /* How deep calls of functions go, and how many nodes calls may make of a file beside its own. */
 #define ONNX_IMPORT_MAX_CALLS 64u
-#define ONNX_IMPORT_MAX_NODES (1u << 20)
+#define ONNX_IMPORT_MAX_NODES (1u << 18)
 
 typedef struct onnx_importer {
     const ondol_allocator *allocator;
@@ -63,8 +63,11 @@ ondol_status onnx_scope_define(onnx_importer *im, onnx_import_scope *s, onnx_str
 /* A copy in g's arena with a 0 behind it, prefix before it. Errors: FORMAT (a 0 within), MEMORY. */
 ondol_status onnx_import_text(onnx_importer *im, graph *g, const char *prefix, onnx_string text,
                               const char **out);
-/* Text of at most 80 bytes for sentences: "%.*s" takes it. */
+/* At most 80 bytes of a text, for sentences: "%.*s" takes the two. */
 int onnx_shown(onnx_string text);
+static inline const char *onnx_chars(onnx_string text) {
+    return text.text ? text.text : "";
+}
 
 /* ---------------------------------------------------------------------- onnx_import_types.c */
 
