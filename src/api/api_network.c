@@ -96,8 +96,11 @@ static ondol_status build(ondol_network *w, const ondol_network_options *o, ondo
     TRY(describe_ports(w, err));
     /* Kernels prepare constants on the engine's threads, as runs do. */
     base_mutex_lock(e->step_lock);
-    status = network_create(&e->allocator, w->g, e->devices, e->device_count, e->pool, &options,
-                            &w->n, err);
+    status = network_fold_constants(&e->allocator, w->g, e->devices, e->device_count, e->pool,
+                                    options.max_bytes, err);
+    if (status == ONDOL_OK)
+        status = network_create(&e->allocator, w->g, e->devices, e->device_count, e->pool, &options,
+                                &w->n, err);
     base_mutex_unlock(e->step_lock);
 done:
     return status;

@@ -21,6 +21,14 @@ typedef struct network_options {
 
 #define NETWORK_MAX_ITERATIONS ((uint64_t)1 << 31)
 
+/* Computes what depends on constants alone: nodes of g and its subgraphs go, initializers in g's
+ * arena come. Random operators and those with subgraphs stay, as does what would grow a few numbers
+ * to many, and what fails: the run tells that. max_bytes caps the values of one node.
+ * Errors: MEMORY. */
+ondol_status network_fold_constants(const ondol_allocator *a, graph *g, plan_device *const *devices,
+                                    uint32_t device_count, base_pool *pool, uint64_t max_bytes,
+                                    ondol_error *err);
+
 /* Makes every node of g and its subgraphs ready. g and the devices outlive it; pool may be NULL.
  * options NULL: all 0. Errors: UNSUPPORTED with the node that no device takes and why, FORMAT,
  * MEMORY. */
