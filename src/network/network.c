@@ -206,27 +206,29 @@ static ondol_status fill_slots(frame *f, const frame *around, tensor_value *cons
     return ONDOL_OK;
 }
 
+/* Nothing stays in outputs when it fails. */
 static ondol_status take_outputs(frame *f, tensor_value **outputs, ondol_error *err) {
     const graph *g = f->p->g;
-    for (uint32_t i = 0; i < g->output_count; i++) {
-        if (g->outputs[i] != GRAPH_NONE) {
-            ondol_status status = make_dense(f, g->outputs[i], err);
-            if (status != ONDOL_OK) {
-                for (uint32_t k = 0; k < i; k++)
-                    tensor_value_release(outputs[k]);
-                return status;
-            }
-        }
-        tensor_value *v = g->outputs[i] == GRAPH_NONE ? NULL : f->slots[g->outputs[i]];
+    ondol_status status = ONDOL_OK;
+    uint32_t taken = 0;
+    for (; taken < g->output_count; taken++) {
+        const graph_value_id id = g->outputs[taken];
+        if (id != GRAPH_NONE) TRY(make_dense(f, id, err));
+        tensor_value *v = id == GRAPH_NONE ? NULL : f->slots[id];
         if (!v) {
-            for (uint32_t k = 0; k < i; k++)
-                tensor_value_release(outputs[k]);
-            return base_fail(err, ONDOL_E_FORMAT, "output '%s' of '%s' was not computed",
-                             g->output_names[i], g->name);
+            status = base_fail(err, ONDOL_E_FORMAT, "output '%s' of '%s' was not computed",
+                               g->output_names[taken], g->name);
+            goto done;
         }
-        outputs[i] = tensor_value_retain(v);
+        outputs[taken] = tensor_value_retain(v);
     }
     return ONDOL_OK;
+done:
+    while (taken-- > 0) {
+        tensor_value_release(outputs[taken]);
+        outputs[taken] = NULL;
+    }
+    return status;
 }
 
 /* As deep as subgraphs nest, which is GRAPH_MAX_DEPTH. */
