@@ -24,8 +24,8 @@ static double determinant(double *a, uint64_t n) {
             a[row * n + j] = moved;
         }
         const double pivot = a[k * n + k];
+        if (pivot == 0) return 0;
         result *= row != k ? -pivot : pivot;
-        if (pivot == 0) return result;
         for (uint64_t i = k + 1; i < n; i++) {
             const double factor = a[i * n + k] / pivot;
             for (uint64_t j = k + 1; j < n; j++)
