@@ -77,6 +77,27 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Why the case is not run; NULL: it is. */
+static const char *reason_to_skip(const options *o, const char *name) {
+    static const struct {
+        const char *name, *reason;
+    } skipped[] = {
+#define SKIPPED(name, reason) {"/" name, reason},
+#include "skipped.def"
+#undef SKIPPED
+    };
+    char path[PATH_BYTES];
+    const int n = snprintf(path, sizeof path, "%s/%s", o->folder, name);
+    for (size_t i = 0; n > 0 && i < sizeof skipped / sizeof *skipped; i++) {
+        const size_t length = strlen(skipped[i].name);
+        const size_t whole = (size_t)n - (path[n - 1] == '/');
+        if (whole < length || strncmp(path + whole - length, skipped[i].name, length) != 0)
+            continue;
+        return skipped[i].reason;
+    }
+    return NULL;
+}
+
 static void case_path(const options *o, const char *name, char *out, size_t size) {
     snprintf(out, size, "%s%s%s", o->folder, *name ? "/" : "", name);
 }
@@ -156,6 +177,14 @@ static void serve(job *jobs, unsigned count, cases *c, bool *done) {
     }
 }
 
+static bool skip(const options *o, cases *c, size_t which) {
+    const char *reason = reason_to_skip(o, c->names[which]);
+    if (!reason) return false;
+    c->results[which] = (case_result){.verdict = CASE_SKIPPED};
+    snprintf(c->results[which].text, sizeof c->results[which].text, "%s", reason);
+    return true;
+}
+
 static void run_all(const options *o, cases *c) {
     job jobs[JOBS_MAX];
     bool *done = calloc(c->count + 1, sizeof *done);
@@ -163,9 +192,14 @@ static void run_all(const options *o, cases *c) {
     for (unsigned i = 0; i < o->jobs; i++)
         jobs[i].pipe = -1;
     while (done && shown < c->count) {
-        for (unsigned i = 0; i < o->jobs && next < c->count; i++)
-            if (jobs[i].pipe < 0 && start(jobs + i, o, c, next)) next++;
-        serve(jobs, o->jobs, c, done);
+        bool waits = false;
+        for (unsigned i = 0; i < o->jobs; i++) {
+            while (next < c->count && skip(o, c, next))
+                done[next++] = true;
+            if (jobs[i].pipe < 0 && next < c->count && start(jobs + i, o, c, next)) next++;
+            waits = waits || jobs[i].pipe >= 0;
+        }
+        if (waits) serve(jobs, o->jobs, c, done);
         for (; shown < c->count && done[shown]; shown++)
             report(o, c, shown);
     }
