@@ -67,9 +67,9 @@ static ondol_status check_kind(onnx_checking *c, const onnx_attribute *a) {
     const int32_t held = onnx_attribute_type_of(&untyped);
     const char *fault = NULL;
     if (!typed && (!c->model || c->model->ir_version >= 2)) fault = "it has no type";
-    if (a->type < 0 || a->type > ONNX_ATTRIBUTE_TYPE_PROTOS) fault = "its type is not known";
     if (values > 1) fault = "it has more than one value";
     if (values == 1 && typed && held != a->type) fault = "its type is not that of its value";
+    if (a->type < 0 || a->type > ONNX_ATTRIBUTE_TYPE_PROTOS) fault = "its type is not known";
     if (refers && values) fault = "it has a value and refers to a function's attribute";
     if (refers && !c->body->function) fault = "it refers to a function's attribute outside of one";
     if (!refers && !values && needs_value(a->type)) fault = "it has no value";

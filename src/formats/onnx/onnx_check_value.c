@@ -85,9 +85,12 @@ static ondol_status check_map(onnx_checking *c, const onnx_map *m) {
     if (!is_key_type(m->key_type)) fault = "key_type is neither an integer nor a string";
     if (texts ? m->keys.count : m->string_keys.count) fault = "keys of another type than key_type";
     if (!m->values) fault = "it has no values";
-    if (!fault && items_of(m->values) != keys) fault = "as many keys as values are not there";
     if (fault) {
         TRY(base_fail(c->err, ONDOL_E_FORMAT, "map '%.*s': %s", ONNX_BRIEF(m->name), fault));
+    }
+    if (items_of(m->values) != keys) {
+        TRY(base_fail(c->err, ONDOL_E_FORMAT, "map '%.*s': %zu keys and %zu values",
+                      ONNX_BRIEF(m->name), keys, items_of(m->values)));
     }
     TRY(check_sequence(c, m->values));
 done:
