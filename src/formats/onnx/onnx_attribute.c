@@ -23,6 +23,6 @@ int32_t onnx_attribute_type_of(const onnx_attribute *a) {
     };
     if (a->type != ONNX_ATTRIBUTE_UNDEFINED) return a->type;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (fields[i].there) return fields[i].type;
+        if (fields[i].there) return (int32_t)fields[i].type;
     return ONNX_ATTRIBUTE_UNDEFINED;
 }

@@ -192,6 +192,7 @@ static ondol_status check_indices(onnx_checking *c, const onnx_sparse_tensor *t,
                          "sparse tensor '%.*s': indices are not [%" PRId64 "] or [%" PRId64 ",%zu]",
                          ONNX_BRIEF(values->name), count, count, t->dims.count);
     }
+    if (!c->file && indices->data_location == ONNX_DATA_LOCATION_EXTERNAL) return ONDOL_OK;
     base_arena arena;
     base_arena_init(&arena, c->allocator, 0);
     TRY(onnx_tensor_read(c->file, &arena, indices, &view, c->err));

@@ -27,7 +27,7 @@ uint64_t onnx_file_size_bytes(const onnx_file *f);
 
 /* A tensor's data: dense, row-major, little endian, packed as raw_data is; strings:
  * tensor_string[elems]. It lies in the mapping or in a mapped external file, at any alignment
- * (borrowed), or in `arena`, aligned to 16. */
+ * (borrowed), or in `arena`, aligned to 16. Raw data is taken as it is: hosts are little endian. */
 typedef struct onnx_tensor_view {
     tensor_element element;
     uint32_t rank;

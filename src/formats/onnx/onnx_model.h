@@ -534,7 +534,8 @@ static inline bool onnx_has(const onnx_head *head, unsigned field) {
 }
 
 /* Parses bytes[0..size), which outlive *out, as a message of that kind; *out is in the arena.
- * Errors: FORMAT with the message, the field and the offset; LIMIT (nested deeper than 100);
+ * Errors: FORMAT with the message, the field and the offset, also for a single message that is
+ * given twice (protobuf would merge them; no writer does it); LIMIT (nested deeper than 100);
  * MEMORY. Thread class: that of the arena. Source: protobuf's encoding specification. */
 ondol_status onnx_parse(base_arena *arena, onnx_message kind, const void *bytes, uint64_t size,
                         const void **out, ondol_error *err);
