@@ -76,6 +76,8 @@ typedef struct graph_type {
     const struct graph_type *item;
 } graph_type;
 
+typedef struct graph_number graph_number;
+
 typedef struct graph_value {
     const char *name;
     graph_value_kind kind;
@@ -87,6 +89,8 @@ typedef struct graph_value {
     const void *data;       /* initializer: data_bytes bytes, borrowed or in the arena; strings:
                              * tensor_string[elements] */
     uint64_t data_bytes;
+    const graph_number *numbers; /* what shape arithmetic tells of the elements; NULL: nothing */
+    uint32_t number_count;
     bool in_arena;          /* data is in this graph's arena */
     graph_node_id producer; /* GRAPH_NONE for inputs, initializers and captures */
     graph_value_id outer;   /* of a capture, in graph.parent */

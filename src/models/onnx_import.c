@@ -6,22 +6,8 @@
 #include "models/onnx_importer.h"
 #include "models/onnx_upgrade.h"
 
-/* Whether the types of all inputs are known, as rules that came before ONNX want them. */
-static bool knows_inputs(const graph *g, const graph_node *n) {
-    for (uint32_t i = 0; i < n->input_count; i++) {
-        if (n->inputs[i] == GRAPH_NONE) return false;
-        const graph_value *v = g->values + n->inputs[i];
-        if (v->type_kind != GRAPH_TYPE_TENSOR || v->element == TENSOR_ELEMENT_UNDEFINED ||
-            v->shape.rank == GRAPH_RANK_UNKNOWN) {
-            return false;
-        }
-    }
-    return true;
-}
-
 ondol_status onnx_import_infer(graph *g, graph_node_id n, ondol_error *err) {
-    if (knows_inputs(g, g->nodes + n) && graph_infer_node(g, n, NULL) == ONDOL_OK) return ONDOL_OK;
-    return infer_by_types(g, n, err);
+    return graph_infer_node(g, n, err);
 }
 
 static bool is_initializer(const base_map *names, onnx_string name) {
