@@ -1,135 +1,31 @@
 /* Binary and variadic operators. In: tensors of f32 that broadcast. Out: one of their common shape.
- * Dimensions that all operands step through alike are run together, so that most calls are a few
- * long rows. */
+ */
 #include "device/cpu/ops/cpu_elementwise.h"
 
-#include <inttypes.h>
 #include <string.h>
 
+#include "device/cpu/ops/cpu_broadcast.h"
 #include "device/cpu/ops/cpu_gemm.h"
 #include "device/cpu/ops/cpu_output.h"
 #include "device/cpu/rows.h"
 
-/* The common shape, with dimensions joined: each operand's steps in elements, 0 where it repeats.
- */
-typedef struct pair_shape {
-    uint32_t rank;
-    int64_t dims[TENSOR_MAX_RANK];
-    int64_t a_step[TENSOR_MAX_RANK], b_step[TENSOR_MAX_RANK];
-} pair_shape;
-
-static int64_t dim_at(const tensor_value *v, uint32_t rank, uint32_t i) {
-    return i + v->rank < rank ? 1 : v->dims[i + v->rank - rank];
-}
-
-static ondol_status broadcast(const plan_call *c, const tensor_value *a, const tensor_value *b,
-                              uint32_t *rank, int64_t *dims, ondol_error *err) {
-    *rank = a->rank > b->rank ? a->rank : b->rank;
-    for (uint32_t i = 0; i < *rank; i++) {
-        const int64_t p = dim_at(a, *rank, i), q = dim_at(b, *rank, i);
-        if (p != q && p != 1 && q != 1) {
-            return plan_call_fail(c, err,
-                                  "dimension %" PRIu32 " is %" PRId64 " and %" PRId64
-                                  ": they do not broadcast",
-                                  i, p, q);
-        }
-        dims[i] = p == 1 ? q : p;
-    }
-    return ONDOL_OK;
-}
-
-static void join(const tensor_value *a, const tensor_value *b, uint32_t rank, const int64_t *dims,
-                 pair_shape *out) {
-    int64_t a_size = 1, b_size = 1;
-    *out = (pair_shape){0};
-    /* From the last dimension on; out's dimensions are kept in that order. */
-    for (uint32_t i = rank; i-- > 0;) {
-        const int64_t p = dim_at(a, rank, i), q = dim_at(b, rank, i);
-        const int64_t a_step = p == 1 ? 0 : a_size, b_step = q == 1 ? 0 : b_size;
-        a_size *= p;
-        b_size *= q;
-        if (dims[i] == 1) continue;
-        if (out->rank) {
-            const uint32_t last = out->rank - 1;
-            if (a_step == out->a_step[last] * out->dims[last] &&
-                b_step == out->b_step[last] * out->dims[last]) {
-                out->dims[last] *= dims[i];
-                continue;
-            }
-        }
-        out->dims[out->rank] = dims[i];
-        out->a_step[out->rank] = a_step;
-        out->b_step[out->rank++] = b_step;
-    }
-    if (!out->rank) {
-        out->rank = 1;
-        out->dims[0] = 1;
-    }
-}
-
 typedef struct binary_job {
     const cpu_rows *rows;
     cpu_binary op;
-    const pair_shape *s;
     const float *a, *b;
     float *dst;
-    uint64_t lines, each; /* runs of the last dimension */
-    int64_t cut;          /* of a single line: elements to a unit; 0: not cut */
 } binary_job;
 
-static void run_line(const binary_job *j, uint64_t line, int64_t first, int64_t count) {
-    const pair_shape *s = j->s;
-    int64_t a_at = first * s->a_step[0], b_at = first * s->b_step[0];
-    const uint64_t out = line * (uint64_t)s->dims[0] + (uint64_t)first;
-    for (uint32_t d = 1; d < s->rank; d++) {
-        const int64_t at = (int64_t)(line % (uint64_t)s->dims[d]);
-        line /= (uint64_t)s->dims[d];
-        a_at += at * s->a_step[d];
-        b_at += at * s->b_step[d];
-    }
-    j->rows->binary(j->op, j->dst + out, j->a + a_at, s->a_step[0] != 0, j->b + b_at,
-                    s->b_step[0] != 0, (size_t)count);
-}
-
-static void binary_unit(uint32_t unit, unsigned thread, void *argument) {
+static void binary_run(const cpu_run *r, const cpu_broadcast *b, const void *argument) {
     const binary_job *j = argument;
-    (void)thread;
-    if (j->cut) {
-        const int64_t first = (int64_t)unit * j->cut, left = j->s->dims[0] - first;
-        run_line(j, 0, first, left < j->cut ? left : j->cut);
-        return;
-    }
-    for (uint64_t i = unit * j->each; i < (unit + 1) * j->each && i < j->lines; i++)
-        run_line(j, i, 0, j->s->dims[0]);
+    j->rows->binary(j->op, j->dst + r->out, j->a + r->at[0], b->step[0][0] != 0, j->b + r->at[1],
+                    b->step[1][0] != 0, (size_t)r->count);
 }
 
-#define UNIT_ELEMS 16384
-
-static void run_pair(const plan_call *c, cpu_binary op, const pair_shape *s, const float *a,
+static void run_pair(const plan_call *c, cpu_binary op, const cpu_broadcast *s, const float *a,
                      const float *b, float *dst) {
-    binary_job j = {.rows = cpu_rows_select(cpu_device_of(c->device)->isa),
-                    .op = op,
-                    .s = s,
-                    .a = a,
-                    .b = b,
-                    .dst = dst,
-                    .lines = 1};
-    for (uint32_t d = 1; d < s->rank; d++)
-        j.lines *= (uint64_t)s->dims[d];
-    if (!j.lines || !s->dims[0]) return;
-    j.each = UNIT_ELEMS / (uint64_t)s->dims[0] + 1;
-    uint64_t units = (j.lines + j.each - 1) / j.each;
-    if (j.lines == 1 && s->dims[0] > UNIT_ELEMS) {
-        j.cut = UNIT_ELEMS;
-        units = ((uint64_t)s->dims[0] + UNIT_ELEMS - 1) / UNIT_ELEMS;
-    }
-    while (units > BASE_POOL_UNITS_MAX) {
-        j.each *= 2;
-        j.cut *= 2;
-        units = j.cut ? ((uint64_t)s->dims[0] + (uint64_t)j.cut - 1) / (uint64_t)j.cut
-                      : (j.lines + j.each - 1) / j.each;
-    }
-    plan_call_parallel(c, (uint32_t)units, binary_unit, &j);
+    const binary_job j = {cpu_rows_select(cpu_device_of(c->device)->isa), op, a, b, dst};
+    cpu_broadcast_run(c, s, binary_run, &j);
 }
 
 static cpu_binary op_of(graph_op op) {
@@ -178,9 +74,9 @@ static bool run_channels_last(plan_call *c, tensor_value *a, tensor_value *b, on
     *status = cpu_output_like(c, 0, image, &y, err);
     if (*status != ONDOL_OK) return true;
     const int64_t channels = image->dims[1], all = (int64_t)image->elems;
-    pair_shape s = {.rank = 1, .dims = {all}};
-    int64_t *image_step = a->channels_last ? s.a_step : s.b_step;
-    int64_t *other_step = a->channels_last ? s.b_step : s.a_step;
+    cpu_broadcast s = {.rank = 1, .operands = 2, .dims = {all}, .lines = all > 0};
+    int64_t *image_step = s.step[a->channels_last ? 0 : 1];
+    int64_t *other_step = s.step[a->channels_last ? 1 : 0];
     image_step[0] = 1;
     other_step[0] = same;
     if (!same && per_channel) {
@@ -189,22 +85,23 @@ static bool run_channels_last(plan_call *c, tensor_value *a, tensor_value *b, on
         s.dims[1] = channels ? all / channels : 0;
         other_step[0] = 1;
         image_step[1] = channels;
+        s.lines = (uint64_t)s.dims[1];
     }
     run_pair(c, op_of(c->g->nodes[c->node].op), &s, a->data, b->data, y->data);
     return true;
 }
 
 static ondol_status run_two(plan_call *c, tensor_value *a, tensor_value *b, ondol_error *err) {
+    tensor_value *const pair[2] = {a, b};
     tensor_value *y = NULL;
     uint32_t rank = 0;
     int64_t dims[TENSOR_MAX_RANK] = {0};
-    pair_shape s;
-    ondol_status status = broadcast(c, a, b, &rank, dims, err);
+    cpu_broadcast s;
+    ondol_status status = cpu_broadcast_join(c, pair, 2, &s, &rank, dims, err);
     if (status != ONDOL_OK) return status;
     status = plan_call_output(c, 0, TENSOR_ELEMENT_F32, rank, dims, &y, err);
     if (status != ONDOL_OK) return status;
-    join(a, b, rank, dims, &s);
-    if (y->elems) run_pair(c, op_of(c->g->nodes[c->node].op), &s, a->data, b->data, y->data);
+    run_pair(c, op_of(c->g->nodes[c->node].op), &s, a->data, b->data, y->data);
     return ONDOL_OK;
 }
 

@@ -7,6 +7,8 @@
 #include "device/cpu/ops/cpu_conv.h"
 #include "device/cpu/ops/cpu_elementwise.h"
 #include "device/cpu/ops/cpu_kernels.h"
+#include "device/cpu/ops/cpu_logic.h"
 #include "device/cpu/ops/cpu_matmul_ops.h"
+#include "device/cpu/ops/cpu_recurrent.h"
 
 #endif
