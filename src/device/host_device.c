@@ -143,12 +143,6 @@ ondol_status host_device_wait(plan_device *d, uint64_t fence, ondol_error *err) 
     return ONDOL_OK;
 }
 
-bool host_weight_encoding(const graph_value *v, tensor_encoding *out) {
-    if (v->encoding == GRAPH_PLAIN) return tensor_encoding_of_element(v->element, out);
-    *out = v->encoding;
-    return true;
-}
-
 static void *block_array(const plan_step_block *block, const char *name) {
     if (strcmp(name, "ids") == 0) return block->ids;
     return strcmp(name, "positions") == 0 ? block->positions : block->regimes;

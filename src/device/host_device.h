@@ -56,10 +56,6 @@ ondol_status host_device_wait(plan_device *d, uint64_t fence, ondol_error *err);
 
 /* ---- for steps ---- */
 
-/* The encoding in which a weight's bytes are read: its own, or that of its plain element type.
- * False when it has neither. */
-bool host_weight_encoding(const graph_value *v, tensor_encoding *out);
-
 /* Address of plan value v's first element: scratch, constant, or array of the step block; NULL for
  * PLAN_NONE. */
 void *host_value_address(const host_context *c, uint32_t v);

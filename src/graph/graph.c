@@ -196,6 +196,47 @@ ondol_status graph_add_weight(graph *g, const char *name, tensor_encoding encodi
     return ONDOL_OK;
 }
 
+static uint64_t matrix_bytes(const tensor_matrix *m) {
+    const tensor_nbits *n = m->nbits;
+    if (n) return n->codes_bytes + n->scales_bytes + (n->zeros ? n->zeros_bytes : 0);
+    const tensor_encoding_info *info = tensor_encoding_info_of(m->encoding);
+    return m->rows * (m->columns / info->block_elems) * info->block_bytes;
+}
+
+ondol_status graph_add_matrix(graph *g, const char *name, const tensor_matrix *m,
+                              graph_value_id *out, ondol_error *err) {
+    const graph_shape shape = graph_shape_2((graph_dim)m->rows, (graph_dim)m->columns);
+    tensor_matrix *copy = base_arena_alloc(&g->arena, 1, sizeof *copy);
+    tensor_nbits *nbits = base_arena_alloc(&g->arena, 1, sizeof *nbits);
+    if (!copy || !nbits) return base_no_memory(err, "graph weight", sizeof *copy);
+    *copy = *m;
+    if (m->nbits) {
+        *nbits = *m->nbits;
+        copy->nbits = nbits;
+    }
+    const void *data = m->nbits ? m->nbits->codes : m->data;
+    ondol_status status = add_initializer(g, name, shape, data, matrix_bytes(m), out, err);
+    if (status != ONDOL_OK) return status;
+    g->values[*out].element = TENSOR_ELEMENT_F32;
+    g->values[*out].matrix = copy;
+    return ONDOL_OK;
+}
+
+bool graph_value_matrix(const graph_value *v, tensor_matrix *out) {
+    if (v->matrix) {
+        *out = *v->matrix;
+        return true;
+    }
+    if (v->shape.rank != 2 || !v->data || v->shape.dims[0] < 0 || v->shape.dims[1] < 0) {
+        return false;
+    }
+    *out = (tensor_matrix){.rows = (uint64_t)v->shape.dims[0],
+                           .columns = (uint64_t)v->shape.dims[1],
+                           .encoding = v->encoding,
+                           .data = v->data};
+    return v->encoding != GRAPH_PLAIN || tensor_encoding_of_element(v->element, &out->encoding);
+}
+
 ondol_status graph_add_constant(graph *g, const char *name, tensor_element element,
                                 graph_shape shape, const void *data, graph_value_id *out,
                                 ondol_error *err) {

@@ -2,7 +2,8 @@
  *
  * Two dialects share it. Portable: standard and com.microsoft operators. Lowered: a few operators
  * of domain "ondol", made by optimize/ alone. Element types are ONNX's; a weight may keep the codes
- * of its file: then `encoding` says how its bytes are to be read and `element` what they decode to.
+ * of its file: then `encoding` or `matrix` says how its bytes are to be read and `element` what
+ * they decode to.
  *
  * Everything lives in the graph's arena. Names and initializer bytes are borrowed unless a call
  * says that it copies. Thread class: one thread at a time while it is built, shared afterwards. */
@@ -16,7 +17,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "tensor/element.h"
-#include "tensor/encoding.h"
+#include "tensor/matrix.h"
 #include "tensor/value.h"
 
 #define GRAPH_NONE         UINT32_MAX
@@ -91,9 +92,12 @@ typedef struct graph_value {
     uint64_t data_bytes;
     const graph_number *numbers; /* what shape arithmetic tells of the elements; NULL: nothing */
     uint32_t number_count;
-    bool in_arena;          /* data is in this graph's arena */
-    graph_node_id producer; /* GRAPH_NONE for inputs, initializers and captures */
-    graph_value_id outer;   /* of a capture, in graph.parent */
+    bool in_arena;               /* data is in this graph's arena */
+    const tensor_matrix *matrix; /* of a weight that is no run of blocks: how it is stored, in the
+                                  * arena; NULL for all else. data: its codes; data_bytes: of all
+                                  * its parts */
+    graph_node_id producer;      /* GRAPH_NONE for inputs, initializers and captures */
+    graph_value_id outer;        /* of a capture, in graph.parent */
 } graph_value;
 
 typedef enum graph_attribute_type {
@@ -184,6 +188,14 @@ ondol_status graph_add_input(graph *g, const char *name, tensor_element element,
 ondol_status graph_add_weight(graph *g, const char *name, tensor_encoding encoding,
                               graph_shape shape, const void *data, uint64_t data_bytes,
                               graph_value_id *out, ondol_error *err);
+
+/* Adds a matrix of weights [rows, columns] whose bytes are borrowed; *m and what it points to but
+ * the bytes are copied. They have been checked (tensor_nbits_check). */
+ondol_status graph_add_matrix(graph *g, const char *name, const tensor_matrix *m,
+                              graph_value_id *out, ondol_error *err);
+/* How the weight v is stored: one added as above, or of rank 2 with an encoding or plain elements
+ * that have one. False for others. */
+bool graph_value_matrix(const graph_value *v, tensor_matrix *out);
 
 /* Adds a small plain initializer, copied. */
 ondol_status graph_add_constant(graph *g, const char *name, tensor_element element,

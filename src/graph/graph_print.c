@@ -47,8 +47,10 @@ static void print_type(const graph *g, graph_type_kind kind, const char *element
 }
 
 void graph_print_type(const graph *g, const graph_value *v, base_buffer *out) {
+    char stored[TENSOR_MATRIX_NAME_BYTES];
     const char *element = v->encoding == GRAPH_PLAIN ? tensor_element_onnx_name(v->element)
                                                      : tensor_encoding_info_of(v->encoding)->name;
+    if (v->matrix) element = tensor_matrix_name(v->matrix, stored);
     print_type(g, v->type_kind, element, &v->shape, v->item, out);
 }
 

@@ -45,6 +45,8 @@ ondol_status rewrite_value(rewrite *r, graph_value_id id, graph_value_id *out, o
     if (status != ONDOL_OK) return status;
     if (v->kind == GRAPH_VALUE_INPUT) {
         status = graph_add_input(r->to, v->name, v->element, shape, out, err);
+    } else if (v->matrix) {
+        status = graph_add_matrix(r->to, v->name, v->matrix, out, err);
     } else if (v->in_arena) {
         status = graph_add_constant(r->to, v->name, v->element, shape, v->data, out, err);
     } else {

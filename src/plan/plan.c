@@ -47,7 +47,8 @@ static ondol_status add_value(planner *b, graph_value_id source, uint32_t *out) 
     value.rows = rows_of(p->source, v);
     value.columns = v->shape.rank > 1 ? (uint32_t)v->shape.dims[v->shape.rank - 1] : 1;
     if (v->kind == GRAPH_VALUE_INITIALIZER) {
-        value.storage = v->encoding == GRAPH_PLAIN ? PLAN_STORAGE_CONSTANT : PLAN_STORAGE_WEIGHT;
+        const bool weight = v->matrix || v->encoding != GRAPH_PLAIN;
+        value.storage = weight ? PLAN_STORAGE_WEIGHT : PLAN_STORAGE_CONSTANT;
         if (v->shape.rank == 1) value.columns = (uint32_t)v->shape.dims[0];
     } else if (v->kind == GRAPH_VALUE_INPUT) {
         value.storage = PLAN_STORAGE_BLOCK;

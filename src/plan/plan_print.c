@@ -39,8 +39,11 @@ static void print_step(const plan *p, uint32_t i, base_buffer *out) {
         print_value(p, s->in[k], out);
     for (uint32_t k = 0; k < s->part_count; k++) {
         const graph_value *w = p->source->values + p->values[s->parts[k].weight].source;
-        base_buffer_append_format(out, " %s:%s", w->name,
-                                  tensor_encoding_info_of(w->encoding)->name);
+        char stored[TENSOR_MATRIX_NAME_BYTES];
+        tensor_matrix m;
+        if (graph_value_matrix(w, &m)) {
+            base_buffer_append_format(out, " %s:%s", w->name, tensor_matrix_name(&m, stored));
+        }
     }
     base_buffer_append_text(out, " ->");
     print_value(p, s->out, out);
@@ -73,9 +76,11 @@ static void weight_kinds(const graph *g, const graph_node *n, base_buffer *out) 
         if (n->inputs[i] == GRAPH_NONE) continue;
         const graph_value *v = g->values + n->inputs[i];
         if (v->kind != GRAPH_VALUE_INITIALIZER || v->shape.rank != 2) continue;
-        if (v->encoding == GRAPH_PLAIN) continue;
+        char stored[TENSOR_MATRIX_NAME_BYTES];
+        tensor_matrix m;
+        if ((!v->matrix && v->encoding == GRAPH_PLAIN) || !graph_value_matrix(v, &m)) continue;
         base_buffer_append_format(out, " %s[%" PRId64 ",%" PRId64 "]",
-                                  tensor_encoding_info_of(v->encoding)->name, v->shape.dims[0],
+                                  tensor_matrix_name(&m, stored), v->shape.dims[0],
                                   v->shape.dims[1]);
     }
 }

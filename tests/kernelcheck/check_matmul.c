@@ -1,4 +1,4 @@
-/* Matrix multiplication: every encoding at every instruction set, against the sum that
+/* Matrix multiplication: every kind of weight at every instruction set, against the sum that
  * device/cpu/matmul.h defines (bit by bit, from the file's blocks) and against double. */
 #include "kernelcheck.h"
 
@@ -7,76 +7,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_weight.h"
 #include "device/cpu/matmul.h"
 
 enum { ROWS_MAX = 161, TOKENS_MAX = 67, GROUP = CPU_ACTIVATION_GROUP };
 
-typedef enum data_kind {
-    DATA_PLAIN,   /* values of moderate size */
-    DATA_EXTREME, /* any bytes, NaN and infinite scales too; rows of zeros, of largest codes */
-    DATA_COUNT
-} data_kind;
-
 /* One weight [ROWS_MAX, k] and TOKENS_MAX rows of x, with the result expected of them. */
 typedef struct problem {
-    tensor_encoding encoding;
-    const tensor_encoding_info *info;
     data_kind kind;
     size_t rows, tokens; /* that are computed */
-    uint64_t k, row_bytes;
+    uint64_t k;
     size_t x_stride;
-    uint8_t *w;
+    check_weight w;
     float *x, *bias;
     float *want;           /* [TOKENS_MAX][ROWS_MAX], without bias */
     double *exact, *bound; /* likewise; bound < 0: not finite */
 } problem;
 
 /* ------------------------------------------------------------ data */
-
-static bool block_is_moderate(const problem *p, const uint8_t *block) {
-    float values[TENSOR_BLOCK_ELEMS_MAX], most = 0;
-    tensor_decode(p->encoding, block, p->info->block_elems, values);
-    for (uint32_t i = 0; i < p->info->block_elems; i++) {
-        if (!isfinite(values[i])) return false;
-        most = fmaxf(most, fabsf(values[i]));
-    }
-    return most > 0x1p-4f && most < 0x1p6f;
-}
-
-static void fill_block(check *c, const problem *p, uint8_t *block) {
-    for (int tries = 0; tries < 4000; tries++) {
-        for (uint32_t i = 0; i < p->info->block_bytes; i++)
-            block[i] = (uint8_t)check_random(c);
-        if (p->kind == DATA_EXTREME || block_is_moderate(p, block)) break;
-    }
-    if (p->kind != DATA_EXTREME) return;
-    static const uint8_t FILLS[] = {0x00, 0x80, 0x7f, 0xff};
-    const uint32_t fill = check_random_below(c, 8);
-    if (fill < 4) memset(block + 2, FILLS[fill], p->info->block_bytes - 2u);
-}
-
-static void fill_weights(check *c, problem *p) {
-    const size_t blocks = p->row_bytes / p->info->block_bytes;
-    for (size_t r = 0; r < p->rows; r++) {
-        for (size_t b = 0; b < blocks; b++) {
-            uint8_t *block = p->w + r * p->row_bytes + b * p->info->block_bytes;
-            if (p->info->block_bytes > 8) {
-                fill_block(c, p, block);
-            } else if (p->kind == DATA_EXTREME) {
-                for (uint32_t i = 0; i < p->info->block_bytes; i++)
-                    block[i] = (uint8_t)check_random(c);
-            } else if (p->info->encoding_class == TENSOR_CLASS_FLOAT) {
-                const float value = check_random_normal(c, 1);
-                tensor_encode(p->encoding, &value, 1, NULL, block, NULL);
-            } else {
-                memset(block, 0, p->info->block_bytes);
-                block[0] = (uint8_t)check_random_below(c, 100);
-            }
-        }
-        if (p->kind == DATA_EXTREME && r % 17 == 5)
-            memset(p->w + r * p->row_bytes, 0, p->row_bytes);
-    }
-}
 
 static void fill_x(check *c, problem *p) {
     for (size_t t = 0; t < TOKENS_MAX; t++) {
@@ -110,13 +58,13 @@ typedef struct unpacked_row {
 
 static void expect_codes_one(const problem *p, const unpacked_row *w, const int8_t *codes,
                              const float *scales, float *want, double *exact, double *bound) {
-    const uint64_t run = p->info->group_elems;
+    const uint64_t run = p->w.group;
     float acc = 0;
     double sum = 0, magnitude = 0;
-    for (uint64_t g = 0; g < p->k / run; g++) {
+    for (uint64_t g = 0; g * run < p->k; g++) {
         int32_t isum = 0, x_sum = 0;
         double absolute = 0;
-        for (uint64_t i = g * run; i < (g + 1) * run; i++) {
+        for (uint64_t i = g * run; i < (g + 1) * run && i < p->k; i++) {
             isum += w->codes[i] * codes[i];
             x_sum += codes[i];
             absolute += fabs((double)w->codes[i] * codes[i]);
@@ -125,7 +73,7 @@ static void expect_codes_one(const problem *p, const unpacked_row *w, const int8
         acc = fmaf(scaled(isum, scale), x_scale, acc);
         sum += (double)isum * scale * x_scale;
         magnitude += fabs(absolute * scale * x_scale);
-        if (p->info->has_minimum) {
+        if (p->w.has_minimum) {
             acc = fmaf(-w->minimums[g], x_scale * (float)x_sum, acc);
             sum -= (double)w->minimums[g] * x_scale * x_sum;
             magnitude += fabs((double)w->minimums[g] * x_scale * x_sum);
@@ -138,7 +86,7 @@ static void expect_codes_one(const problem *p, const unpacked_row *w, const int8
 
 static void expect_codes(check *c, problem *p) {
     (void)c;
-    const uint64_t groups = p->k / p->info->group_elems;
+    const uint64_t groups = p->k / p->w.group + 1;
     unpacked_row w = {check_alloc(p->k, 0), check_alloc(groups * 4, 0), check_alloc(groups * 4, 0)};
     int8_t *codes = check_alloc(TOKENS_MAX * p->k, 0);
     const uint64_t x_groups = (p->k + GROUP - 1) / GROUP;
@@ -150,7 +98,7 @@ static void expect_codes(check *c, problem *p) {
         cpu_activation_read(quantised, TOKENS_MAX, p->k, t, codes + t * p->k,
                             scales + t * x_groups);
     for (size_t r = 0; r < p->rows; r++) {
-        tensor_unpack(p->encoding, p->w + r * p->row_bytes, p->k, w.codes, w.scales, w.minimums);
+        check_weight_unpack(&p->w, r, w.codes, w.scales, w.minimums);
         for (size_t t = 0; t < p->tokens; t++) {
             const size_t at = t * ROWS_MAX + r;
             expect_codes_one(p, &w, codes + t * p->k, scales + t * x_groups, p->want + at,
@@ -168,7 +116,7 @@ static void expect_codes(check *c, problem *p) {
 static void expect_floats(problem *p) {
     float *w = check_alloc(p->k * sizeof *w, 0);
     for (size_t r = 0; r < p->rows; r++) {
-        tensor_decode(p->encoding, p->w + r * p->row_bytes, p->k, w);
+        tensor_matrix_decode_row(&p->w.matrix, r, w);
         for (size_t t = 0; t < p->tokens; t++) {
             const float *x = p->x + t * p->x_stride;
             float acc = 0;
@@ -186,29 +134,27 @@ static void expect_floats(problem *p) {
     check_free(w);
 }
 
-static problem make_problem(check *c, tensor_encoding e, data_kind kind, uint64_t k) {
-    problem p = {.encoding = e, .info = tensor_encoding_info_of(e), .kind = kind, .k = k};
-    p.rows = c->quick ? 33 : ROWS_MAX;
-    p.tokens = c->quick ? 9 : TOKENS_MAX;
+static void make_problem(check *c, const weight_kind *kind, data_kind data, uint64_t k,
+                         problem *p) {
+    *p = (problem){.kind = data, .k = k};
+    p->rows = c->quick ? 33 : ROWS_MAX;
+    p->tokens = c->quick ? 9 : TOKENS_MAX;
     const size_t outputs = (size_t)ROWS_MAX * TOKENS_MAX;
-    p.row_bytes = k / p.info->block_elems * p.info->block_bytes;
-    p.x_stride = k + 5;
-    p.w = check_alloc(ROWS_MAX * p.row_bytes, 1);
-    p.x = check_alloc(TOKENS_MAX * p.x_stride * sizeof *p.x, 4);
-    p.bias = check_alloc(ROWS_MAX * sizeof *p.bias, 4);
-    p.want = check_alloc(outputs * sizeof *p.want, 0);
-    p.exact = check_alloc(outputs * sizeof *p.exact, 0);
-    p.bound = check_alloc(outputs * sizeof *p.bound, 0);
-    fill_weights(c, &p);
-    fill_x(c, &p);
+    p->x_stride = k + 5;
+    check_weight_make(c, kind, data, ROWS_MAX, k, &p->w);
+    p->x = check_alloc(TOKENS_MAX * p->x_stride * sizeof *p->x, 4);
+    p->bias = check_alloc(ROWS_MAX * sizeof *p->bias, 4);
+    p->want = check_alloc(outputs * sizeof *p->want, 0);
+    p->exact = check_alloc(outputs * sizeof *p->exact, 0);
+    p->bound = check_alloc(outputs * sizeof *p->bound, 0);
+    fill_x(c, p);
     for (size_t r = 0; r < ROWS_MAX; r++)
-        p.bias[r] = check_random_normal(c, 1);
-    if (p.info->encoding_class == TENSOR_CLASS_QUANTISED) {
-        expect_codes(c, &p);
+        p->bias[r] = check_random_normal(c, 1);
+    if (tensor_matrix_is_codes(&p->w.matrix)) {
+        expect_codes(c, p);
     } else {
-        expect_floats(&p);
+        expect_floats(p);
     }
-    return p;
 }
 
 static void free_problem(problem *p) {
@@ -217,7 +163,7 @@ static void free_problem(problem *p) {
     check_free(p->want);
     check_free(p->bias);
     check_free(p->x);
-    check_free(p->w);
+    check_weight_free(&p->w);
 }
 
 /* ------------------------------------------------------------ checks */
@@ -226,6 +172,7 @@ static void free_problem(problem *p) {
 typedef struct attempt {
     const problem *p;
     const cpu_matmul_config *config;
+    cpu_form form;
     cpu_quantize_rows quantize;
     uint8_t *packed;
     uint64_t n;
@@ -284,9 +231,9 @@ static void multiply(check *c, const attempt *a, const void *x, float *y, size_t
     const uint64_t panels = (a->n + rows - 1) / rows;
     const uint64_t cut = check_random_below(c, (uint32_t)panels + 1);
     const float *bias = a->has_bias ? p->bias : NULL;
-    a->config->matmul(p->encoding, a->packed, a->n, p->k, cut, panels, x, p->x_stride, a->tokens, y,
+    a->config->matmul(a->form, a->packed, a->n, p->k, cut, panels, x, p->x_stride, a->tokens, y,
                       y_stride, bias, work);
-    a->config->matmul(p->encoding, a->packed, a->n, p->k, 0, cut, x, p->x_stride, a->tokens, y,
+    a->config->matmul(a->form, a->packed, a->n, p->k, 0, cut, x, p->x_stride, a->tokens, y,
                       y_stride, bias, work);
 }
 
@@ -325,8 +272,8 @@ static void check_decode_rows(check *c, const attempt *a) {
     const problem *p = a->p;
     float *got = check_alloc(p->k * sizeof *got, 4), *want = check_alloc(p->k * sizeof *want, 0);
     for (uint64_t r = 0; r < a->n; r++) {
-        a->config->decode_row(p->encoding, a->packed, a->n, p->k, r, got);
-        tensor_decode(p->encoding, p->w + r * p->row_bytes, p->k, want);
+        a->config->decode_row(a->form, a->packed, a->n, p->k, r, got);
+        tensor_matrix_decode_row(&p->w.matrix, r, want);
         uint64_t i = 0;
         while (i < p->k && check_same_float(got[i], want[i]))
             i++;
@@ -338,18 +285,33 @@ static void check_decode_rows(check *c, const attempt *a) {
     check_free(got);
 }
 
-static void check_config(check *c, const problem *p, const cpu_matmul_config *config,
-                         base_isa isa) {
+/* The first n rows of a weight; of those that lie in columns all: n is the rows' distance there. */
+static tensor_matrix first_rows(const tensor_matrix *m, uint64_t n, tensor_nbits *nbits) {
+    tensor_matrix part = *m;
+    if (m->nbits) {
+        *nbits = *m->nbits;
+        nbits->rows = n;
+        part.nbits = nbits;
+    }
+    if (!m->transposed) part.rows = n;
+    return part;
+}
+
+static void check_config(check *c, const problem *p, base_isa isa) {
     static const uint64_t OUTPUTS[] = {1, 31, 33, ROWS_MAX};
     static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 33, TOKENS_MAX};
-    attempt a = {.p = p, .config = config, .quantize = cpu_quantize_rows_select(isa)};
+    attempt a = {.p = p, .quantize = cpu_quantize_rows_select(isa)};
+    const cpu_matmul_config *config = cpu_matmul_select(isa, &p->w.matrix, &a.form, NULL);
+    a.config = config;
     for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS && OUTPUTS[i] <= p->rows; i++) {
-        a.n = OUTPUTS[i];
+        tensor_nbits nbits;
+        const tensor_matrix w = first_rows(&p->w.matrix, OUTPUTS[i], &nbits);
+        a.n = w.rows;
         const uint64_t panels = (a.n + config->panel_rows - 1) / config->panel_rows;
-        const uint64_t bytes = config->packed_bytes(p->encoding, a.n, p->k);
+        const uint64_t bytes = config->packed_bytes(a.form, a.n, p->k);
         a.packed = check_alloc(bytes + CPU_MATMUL_SLACK_BYTES, 0);
         for (uint64_t panel = panels; panel-- > 0;) {
-            config->pack(p->encoding, p->w, a.n, p->k, panel, a.packed + bytes / panels * panel);
+            config->pack(a.form, &w, panel, a.packed + bytes / panels * panel);
         }
         uint64_t slack = 0;
         while (slack < CPU_MATMUL_SLACK_BYTES && a.packed[bytes + slack] == a.packed[-1])
@@ -368,38 +330,44 @@ static void check_config(check *c, const problem *p, const cpu_matmul_config *co
 enum { PROBLEMS = DATA_COUNT * 3 };
 
 /* Few columns, many, and none, of each kind of data. */
-static void make_problems(check *c, tensor_encoding e, problem problems[PROBLEMS]) {
-    const tensor_encoding_info *info = tensor_encoding_info_of(e);
-    const bool codes = info->encoding_class == TENSOR_CLASS_QUANTISED;
-    const uint64_t columns[] = {codes ? info->block_elems : 37, codes ? 1280 : 301, 0};
-    for (int i = 0; i < PROBLEMS; i++)
-        problems[i] = make_problem(c, e, (data_kind)(i / 3), columns[i % 3]);
+static void make_problems(check *c, const weight_kind *k, problem problems[PROBLEMS]) {
+    for (int i = 0; i < PROBLEMS; i++) {
+        /* Codes with scales apart always have columns. */
+        const bool none = i % 3 == 2 && k->encoding != TENSOR_ENCODING_COUNT;
+        make_problem(c, k, (data_kind)(i / 3), none ? 0 : weight_kind_columns(k, i % 3 == 1),
+                     problems + i);
+    }
 }
 
-static void check_encoding(check *c, tensor_encoding e) {
+static void check_kind(check *c, const weight_kind *k) {
     problem problems[PROBLEMS];
+    check_weight probe;
     bool made = false;
     const cpu_matmul_config *last = NULL;
     base_isa isa;
+    check silent = {.seed = 1, .state = 1};
+    check_weight_make(&silent, k, DATA_PLAIN, 1, weight_kind_columns(k, true), &probe);
     for (unsigned i = 0; check_next_isa(c, &i, &isa);) {
-        const cpu_matmul_config *config = cpu_matmul_select(isa, e, ROWS_MAX, 0, NULL);
+        const cpu_matmul_config *config = cpu_matmul_select(isa, &probe.matrix, NULL, NULL);
         if (config == last) continue;
         last = config;
         char name[64];
-        snprintf(name, sizeof name, "matmul_%s_%s", tensor_encoding_info_of(e)->name,
-                 config ? config->name : "none");
+        snprintf(name, sizeof name, "matmul_%s_%s", k->name, config ? config->name : "none");
         if (!check_begin(c, name)) continue;
         if (!check_that(c, config != NULL, "no config at %s", base_isa_name(isa))) continue;
-        if (!made) make_problems(c, e, problems);
+        if (!made) make_problems(c, k, problems);
         made = true;
         for (int j = 0; j < PROBLEMS; j++)
-            check_config(c, problems + j, config, isa);
+            check_config(c, problems + j, isa);
     }
     for (int j = 0; made && j < PROBLEMS; j++)
         free_problem(problems + j);
+    check_weight_free(&probe);
 }
 
 void check_matmul(check *c) {
-    for (int e = 0; e < TENSOR_ENCODING_COUNT; e++)
-        check_encoding(c, (tensor_encoding)e);
+    for (size_t i = 0; i < weight_kind_count(); i++) {
+        const weight_kind k = weight_kind_at(i);
+        check_kind(c, &k);
+    }
 }

@@ -3,20 +3,26 @@
 
 #include "device/cpu/matmul.h"
 
+static tensor_matrix matrix_of(tensor_encoding e, uint64_t n, uint64_t k) {
+    return (tensor_matrix){.rows = n, .columns = k, .encoding = e};
+}
+
 static void every_encoding_has_a_config(void **state) {
     (void)state;
     for (int isa = 0; isa < BASE_ISA_COUNT; isa++) {
         for (int e = 0; e < TENSOR_ENCODING_COUNT; e++) {
             const tensor_encoding_info *info = tensor_encoding_info_of((tensor_encoding)e);
-            const cpu_matmul_config *config = cpu_matmul_select(
-                (base_isa)isa, (tensor_encoding)e, 1, 3 * (uint64_t)info->block_elems, NULL);
+            const tensor_matrix w =
+                matrix_of((tensor_encoding)e, 1, 3 * (uint64_t)info->block_elems);
+            cpu_form form;
+            const cpu_matmul_config *config = cpu_matmul_select((base_isa)isa, &w, &form, NULL);
             assert_non_null(config);
             assert_true(base_isa_runs((base_isa)isa, config->isa));
             assert_non_null(strstr(config->name, base_isa_name(config->isa)));
             const bool codes = info->encoding_class == TENSOR_CLASS_QUANTISED;
             assert_int_equal(config->activation, codes ? PLAN_ACTIVATION_Q8 : PLAN_ACTIVATION_F32);
-            assert_true(config->packed_bytes((tensor_encoding)e, 33, info->block_elems) ==
-                        2 * config->packed_bytes((tensor_encoding)e, 1, info->block_elems));
+            assert_true(config->packed_bytes(form, 33, info->block_elems) ==
+                        2 * config->packed_bytes(form, 1, info->block_elems));
         }
         assert_non_null(cpu_quantize_rows_select((base_isa)isa));
     }
@@ -24,12 +30,12 @@ static void every_encoding_has_a_config(void **state) {
 
 static void better_levels_come_first(void **state) {
     (void)state;
-    const tensor_encoding e = TENSOR_ENCODING_Q4_0;
-    assert_int_equal(cpu_matmul_select(BASE_ISA_SCALAR, e, 1, 32, NULL)->isa, BASE_ISA_SCALAR);
+    const tensor_matrix w = matrix_of(TENSOR_ENCODING_Q4_0, 1, 32);
+    assert_int_equal(cpu_matmul_select(BASE_ISA_SCALAR, &w, NULL, NULL)->isa, BASE_ISA_SCALAR);
 #if defined(__x86_64__)
     for (int isa = BASE_ISA_AVX2; isa <= BASE_ISA_AVX512VNNI; isa++)
-        assert_int_equal(cpu_matmul_select((base_isa)isa, e, 1, 32, NULL)->isa, isa);
-    assert_int_equal(cpu_matmul_select(BASE_ISA_AMX, e, 1, 32, NULL)->isa, BASE_ISA_AVX512VNNI);
+        assert_int_equal(cpu_matmul_select((base_isa)isa, &w, NULL, NULL)->isa, isa);
+    assert_int_equal(cpu_matmul_select(BASE_ISA_AMX, &w, NULL, NULL)->isa, BASE_ISA_AVX512VNNI);
 #endif
 }
 
@@ -38,20 +44,23 @@ static void says_why(void **state) {
     const ondol_allocator a = base_default_allocator();
     base_buffer why;
     base_buffer_init(&why, &a, 4096);
-    assert_null(cpu_matmul_select(BASE_ISA_SCALAR, TENSOR_ENCODING_Q4_K, 8, 100, &why));
+    const tensor_matrix odd = matrix_of(TENSOR_ENCODING_Q4_K, 8, 100);
+    const tensor_matrix even = matrix_of(TENSOR_ENCODING_Q6_K, 8, 256);
+    const tensor_matrix none = matrix_of(TENSOR_ENCODING_COUNT, 8, 256);
+    assert_null(cpu_matmul_select(BASE_ISA_SCALAR, &odd, NULL, &why));
     ASSERT_CONTAINS(why.data, "100 columns");
     ASSERT_CONTAINS(why.data, "Q4_K");
     base_buffer_destroy(&why);
     base_buffer_init(&why, &a, 4096);
     base_buffer_append_text(&why, "");
-    assert_non_null(cpu_matmul_select(BASE_ISA_SCALAR, TENSOR_ENCODING_Q6_K, 8, 256, &why));
+    assert_non_null(cpu_matmul_select(BASE_ISA_SCALAR, &even, NULL, &why));
 #if defined(__x86_64__)
     ASSERT_CONTAINS(why.data, "q6_k_p32_avx512vnni: needs avx512vnni;");
     ASSERT_CONTAINS(why.data, "q6_k_p32_avx2: needs avx2;");
 #endif
     assert_null(strstr(why.data, "q4_0"));
     base_buffer_destroy(&why);
-    assert_null(cpu_matmul_select(BASE_ISA_SCALAR, TENSOR_ENCODING_COUNT, 8, 256, NULL));
+    assert_null(cpu_matmul_select(BASE_ISA_SCALAR, &none, NULL, NULL));
 }
 
 int main(void) {

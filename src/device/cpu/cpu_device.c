@@ -22,11 +22,9 @@ static bool accept_matmul(const cpu_device *c, const graph *g, const graph_node 
                           plan_choice *choice, base_buffer *why) {
     const cpu_matmul_config *first = NULL;
     for (uint32_t i = 1; i < n->input_count; i += 2) {
-        const graph_value *w = g->values + n->inputs[i];
-        tensor_encoding e = GRAPH_PLAIN;
-        if (!host_weight_encoding(w, &e)) return false;
-        const cpu_matmul_config *config = cpu_matmul_select(c->isa, e, (uint64_t)w->shape.dims[0],
-                                                            (uint64_t)w->shape.dims[1], why);
+        tensor_matrix w;
+        if (!graph_value_matrix(g->values + n->inputs[i], &w)) return false;
+        const cpu_matmul_config *config = cpu_matmul_select(c->isa, &w, NULL, why);
         if (!config) return false;
         if (!first) first = config;
         if (config->activation != first->activation) {
@@ -60,19 +58,18 @@ static void pack_unit(uint32_t unit, unsigned thread_index, void *argument) {
     const uint64_t first = job->panels * unit / job->units;
     const uint64_t end = job->panels * (unit + 1) / job->units;
     for (uint64_t i = first; i < end; i++) {
-        w->config->pack(w->encoding, w->blocks, w->n, w->k, i,
-                        (char *)w->packed + i * job->panel_bytes);
+        w->config->pack(w->form, &w->stored, i, (char *)w->packed + i * job->panel_bytes);
     }
 }
 
 static ondol_status pack(cpu_device *c, cpu_weight *w, ondol_error *err) {
-    w->config = cpu_matmul_select(c->isa, w->encoding, w->n, w->k, NULL);
+    char name[TENSOR_MATRIX_NAME_BYTES];
+    w->config = cpu_matmul_select(c->isa, &w->stored, &w->form, NULL);
     if (!w->config) {
-        return base_fail(err, ONDOL_E_UNSUPPORTED,
-                         "no layout for encoding %s [%" PRIu64 ", %" PRIu64 "]",
-                         tensor_encoding_info_of(w->encoding)->name, w->n, w->k);
+        return base_fail(err, ONDOL_E_UNSUPPORTED, "no layout for %s [%" PRIu64 ", %" PRIu64 "]",
+                         tensor_matrix_name(&w->stored, name), w->n, w->k);
     }
-    const uint64_t bytes = w->config->packed_bytes(w->encoding, w->n, w->k);
+    const uint64_t bytes = w->config->packed_bytes(w->form, w->n, w->k);
     w->packed = base_alloc_aligned(c->host.allocator, bytes + CPU_MATMUL_SLACK_BYTES, 64);
     if (!w->packed) return base_no_memory(err, "packed weight", bytes);
     packing job = {.w = w, .panels = (w->n + w->config->panel_rows - 1) / w->config->panel_rows};
@@ -89,17 +86,15 @@ static ondol_status weight_create(plan_device *d, const graph_value *v, bool mat
     cpu_device *c = (cpu_device *)d;
     cpu_weight *w = base_calloc(c->host.allocator, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weight", sizeof *w);
-    w->n = (uint64_t)v->shape.dims[0];
-    w->k = (uint64_t)v->shape.dims[1];
-    w->blocks = v->data;
     w->base.borrows = !matrix;
     w->base.layout = "as in the file";
     ondol_status status = ONDOL_OK;
-    if (!host_weight_encoding(v, &w->encoding)) {
+    if (!graph_value_matrix(v, &w->stored)) {
         status = base_fail(err, ONDOL_E_UNSUPPORTED, "element type without an encoding");
-    } else if (matrix) {
-        status = pack(c, w, err);
     }
+    w->n = w->stored.rows;
+    w->k = w->stored.columns;
+    if (status == ONDOL_OK && matrix) status = pack(c, w, err);
     if (status != ONDOL_OK) {
         base_free(c->host.allocator, w);
         return status;
@@ -117,11 +112,11 @@ static void weight_destroy(plan_device *d, plan_weight *weight) {
 
 static uint64_t weight_bytes(const plan_device *d, const graph_value *v, bool matrix) {
     const cpu_device *c = (const cpu_device *)d;
-    const uint64_t n = (uint64_t)v->shape.dims[0], k = (uint64_t)v->shape.dims[1];
-    tensor_encoding e = GRAPH_PLAIN;
-    if (!matrix || !host_weight_encoding(v, &e)) return 0;
-    const cpu_matmul_config *config = cpu_matmul_select(c->isa, e, n, k, NULL);
-    return config ? config->packed_bytes(e, n, k) : 0;
+    tensor_matrix w;
+    cpu_form form;
+    if (!matrix || !graph_value_matrix(v, &w)) return 0;
+    const cpu_matmul_config *config = cpu_matmul_select(c->isa, &w, &form, NULL);
+    return config ? config->packed_bytes(form, w.rows, w.columns) : 0;
 }
 
 static uint64_t activation_bytes(const plan_device *d, plan_activation kind, uint64_t rows,

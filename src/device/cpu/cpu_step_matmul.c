@@ -40,9 +40,8 @@ void cpu_step_matmul(const host_context *c) {
         const uint64_t from = first > panel ? first - panel : 0;
         const uint64_t to = end - panel < panels ? end - panel : panels;
         if (from < to) {
-            w->config->matmul(w->encoding, w->packed, w->n, w->k, from, to, src, x->row_stride,
-                              rows, dst, y->row_stride, host_value_address(c, s->parts[i].bias),
-                              c->work);
+            w->config->matmul(w->form, w->packed, w->n, w->k, from, to, src, x->row_stride, rows,
+                              dst, y->row_stride, host_value_address(c, s->parts[i].bias), c->work);
         }
         panel += panels;
         dst += w->n;

@@ -24,15 +24,12 @@ static void run_embed(const host_context *c, uint32_t first, uint32_t rows) {
     const cpu_weight *w = cpu_weight_of(c->p, s->in[1]);
     const host_rows y = host_value_rows(c, s->out, first);
     const int32_t *ids = (const int32_t *)host_value_address(c, s->in[0]) + first;
-    uint64_t row_bytes = 0;
-    if (!w->config) tensor_encoding_row_bytes(w->encoding, w->k, &row_bytes, NULL);
     for (uint32_t r = 0; r < rows; r++) {
         float *dst = y.at + r * y.stride;
         if (w->config) {
-            w->config->decode_row(w->encoding, w->packed, w->n, w->k, (uint64_t)ids[r], dst);
+            w->config->decode_row(w->form, w->packed, w->n, w->k, (uint64_t)ids[r], dst);
         } else {
-            const char *row = (const char *)w->blocks + (uint64_t)ids[r] * row_bytes;
-            tensor_decode(w->encoding, row, (size_t)w->k, dst);
+            tensor_matrix_decode_row(&w->stored, (uint64_t)ids[r], dst);
         }
     }
     if (s->scale != 1) {

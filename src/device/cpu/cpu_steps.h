@@ -13,13 +13,13 @@ typedef struct cpu_device {
     cpu_quantize_rows quantize;
 } cpu_device;
 
-/* blocks: the file's bytes. config NULL: rows are looked up from them; otherwise all is packed. */
+/* config NULL: rows are looked up where the file has them; otherwise all is packed. */
 typedef struct cpu_weight {
     plan_weight base;
     const cpu_matmul_config *config;
-    tensor_encoding encoding;
+    cpu_form form;
     uint64_t n, k;
-    const void *blocks;
+    tensor_matrix stored;
     void *packed;
 } cpu_weight;
 

@@ -22,15 +22,32 @@ static void pack_f32(tensor_encoding e, const uint8_t *src, uint64_t k, unsigned
     }
 }
 
-void cpu_floats_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t k, uint64_t panel,
-                     void *dst) {
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const uint64_t row_bytes = k * tensor_encoding_info_of(e)->block_bytes;
-    memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
-    for (unsigned r = 0; r < ROWS && panel * ROWS + r < n; r++) {
-        const uint8_t *src = (const uint8_t *)blocks + (panel * ROWS + r) * row_bytes;
-        if (kind == CPU_LAYOUT_F32) {
-            pack_f32(e, src, k, r, dst);
+/* [k][n] in the file: 32 rows lie side by side there too. */
+static void pack_transposed(cpu_form f, const tensor_matrix *w, uint64_t panel, uint8_t *dst) {
+    const size_t bytes = tensor_encoding_info_of(w->encoding)->block_bytes;
+    const uint64_t left = w->rows - panel * ROWS;
+    const size_t count = left < ROWS ? (size_t)left : ROWS;
+    const uint8_t *src = (const uint8_t *)w->data + panel * ROWS * bytes;
+    for (uint64_t c = 0; c < w->columns; c++, src += w->rows * bytes) {
+        if (f.layout == CPU_LAYOUT_F32)
+            tensor_decode(w->encoding, src, count, (float *)(void *)(dst + c * 4 * ROWS));
+        else
+            memcpy(dst + c * 2 * ROWS, src, 2 * count);
+    }
+}
+
+void cpu_floats_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
+    const uint64_t k = w->columns;
+    const uint64_t row_bytes = k * tensor_encoding_info_of(w->encoding)->block_bytes;
+    memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, k));
+    if (w->transposed) {
+        pack_transposed(f, w, panel, dst);
+        return;
+    }
+    for (unsigned r = 0; r < ROWS && panel * ROWS + r < w->rows; r++) {
+        const uint8_t *src = (const uint8_t *)w->data + (panel * ROWS + r) * row_bytes;
+        if (f.layout == CPU_LAYOUT_F32) {
+            pack_f32(w->encoding, src, k, r, dst);
             continue;
         }
         uint8_t *out = (uint8_t *)dst + 2 * r;
@@ -50,14 +67,12 @@ static float read_element(cpu_layout_kind kind, const uint8_t *panel, uint64_t i
     return kind == CPU_LAYOUT_F16 ? tensor_f16_to_f32(half) : tensor_bf16_to_f32(half);
 }
 
-void cpu_floats_decode_row(tensor_encoding e, const void *packed, uint64_t n, uint64_t k,
-                           uint64_t n_index, float *dst) {
+void cpu_floats_decode_row(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+                           float *dst) {
     (void)n;
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const uint8_t *panel =
-        (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(kind, k);
+    const uint8_t *panel = (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(f, k);
     for (uint64_t c = 0; c < k; c++)
-        dst[c] = read_element(kind, panel, c * ROWS + n_index % ROWS);
+        dst[c] = read_element((cpu_layout_kind)f.layout, panel, c * ROWS + n_index % ROWS);
 }
 
 /* One column of a panel, times x[t][column], for `count` rows. */
@@ -72,8 +87,8 @@ static void multiply_column(const float w[ROWS], const float *x, size_t x_stride
 
 void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS) {
     (void)work;
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const uint64_t panel_bytes = cpu_layout_panel_bytes(kind, k);
+    const cpu_layout_kind kind = (cpu_layout_kind)f.layout;
+    const uint64_t panel_bytes = cpu_layout_panel_bytes(f, k);
     for (uint64_t p = first_panel; p < end_panel; p++) {
         const uint8_t *panel = (const uint8_t *)packed + p * panel_bytes;
         const unsigned count = n - p * ROWS < ROWS ? (unsigned)(n - p * ROWS) : ROWS;

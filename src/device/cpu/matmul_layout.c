@@ -8,7 +8,7 @@
 
 enum { ROWS = 32, BLOCK = 32 };
 
-cpu_layout_kind cpu_layout_of(tensor_encoding e) {
+static cpu_layout_kind layout_of(tensor_encoding e) {
     switch (e) {
     case TENSOR_ENCODING_Q4_0: return CPU_LAYOUT_Q4_0;
     case TENSOR_ENCODING_Q4_1: return CPU_LAYOUT_Q4_1;
@@ -29,22 +29,78 @@ cpu_layout_kind cpu_layout_of(tensor_encoding e) {
     return info->has_minimum ? CPU_LAYOUT_GROUP16M : CPU_LAYOUT_GROUP16;
 }
 
-static uint64_t record_bytes(const cpu_layout *layout) {
-    if (!layout->code_bits) return layout->block_bytes;
-    return layout->header_bytes + layout->record_elems / BLOCK * (uint64_t)layout->block_bytes;
+/* Codes with scales apart: few layouts for all bits, blocks and types of scales. */
+static bool nbits_layout(const tensor_nbits *n, cpu_layout_kind *out) {
+    const bool narrow = n->bits <= 4, f16 = n->scales_fit_f16;
+    if (tensor_nbits_group(n) == 16) {
+        *out = n->has_zeros ? CPU_LAYOUT_GROUP16M : CPU_LAYOUT_GROUP16;
+        return !n->has_zeros || n->bits < 8; /* GROUP16M's codes are 0 to 127 */
+    }
+    if (n->has_zeros && !n->zeros_fit_f16)
+        *out = CPU_LAYOUT_GROUP32M;
+    else if (n->has_zeros)
+        *out = f16      ? narrow ? CPU_LAYOUT_N4Z : CPU_LAYOUT_N8Z
+               : narrow ? CPU_LAYOUT_N4FZ
+                        : CPU_LAYOUT_N8FZ;
+    else
+        *out = f16      ? narrow ? CPU_LAYOUT_N4 : CPU_LAYOUT_N8
+               : narrow ? CPU_LAYOUT_N4F
+                        : CPU_LAYOUT_N8F;
+    return true;
 }
 
-uint64_t cpu_layout_panel_bytes(cpu_layout_kind kind, uint64_t k) {
-    const cpu_layout *layout = CPU_LAYOUTS + kind;
-    return k / layout->record_elems * record_bytes(layout);
+/* The most blocks of 32 columns, 1 to 8, that have one scale and divide the row. */
+static unsigned shared_shift(const tensor_nbits *n) {
+    const uint64_t blocks = (n->columns + BLOCK - 1) / BLOCK;
+    unsigned shift = 0;
+    while (shift < 3) {
+        const uint64_t more = (uint64_t)2 << shift;
+        const bool one_scale = n->block_elems % (more * BLOCK) == 0 || n->block_elems >= n->columns;
+        if (!one_scale || blocks % more) break;
+        shift++;
+    }
+    return shift;
 }
 
-uint64_t cpu_packed_bytes(tensor_encoding e, uint64_t n, uint64_t k) {
-    return (n + ROWS - 1) / ROWS * cpu_layout_panel_bytes(cpu_layout_of(e), k);
+bool cpu_form_of(const tensor_matrix *w, cpu_form *out) {
+    cpu_layout_kind kind = CPU_LAYOUT_F32;
+    *out = (cpu_form){0};
+    if (!w->nbits) {
+        kind = layout_of(w->encoding);
+        for (unsigned elems = CPU_LAYOUTS[kind].record_elems; elems > BLOCK; elems /= 2)
+            out->record_shift++;
+    } else {
+        if (!nbits_layout(w->nbits, &kind)) return false;
+        if (!CPU_LAYOUTS[kind].record_elems) out->record_shift = (uint8_t)shared_shift(w->nbits);
+        /* What a GGUF file could hold as well has the layout made for it. */
+        if (kind == CPU_LAYOUT_N4 && !out->record_shift) kind = CPU_LAYOUT_Q4_0;
+        if (kind == CPU_LAYOUT_N8 && !out->record_shift) kind = CPU_LAYOUT_Q8_0;
+        if (kind == CPU_LAYOUT_N8F && !out->record_shift) kind = CPU_LAYOUT_GROUP32;
+    }
+    out->layout = (uint8_t)kind;
+    return true;
+}
+
+static uint64_t record_bytes(cpu_form f) {
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    return layout->header_bytes + ((uint64_t)layout->block_bytes << f.record_shift);
+}
+
+uint64_t cpu_layout_panel_bytes(cpu_form f, uint64_t k) {
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    if (!layout->code_bits) return k * layout->block_bytes;
+    return ((k + BLOCK - 1) / BLOCK >> f.record_shift) * record_bytes(f);
+}
+
+uint64_t cpu_packed_bytes(cpu_form f, uint64_t n, uint64_t k) {
+    return (n + ROWS - 1) / ROWS * cpu_layout_panel_bytes(f, k);
 }
 
 float cpu_scaled_sum(cpu_layout_kind kind, int32_t isum, float scale) {
-    if (kind >= CPU_LAYOUT_GROUP32) return (float)isum * scale;
+    const cpu_scales scales = CPU_LAYOUTS[kind].scales;
+    const bool wide = scales == CPU_SCALES_F32 || scales == CPU_SCALES_F32_MINIMUM ||
+                      scales == CPU_SCALES_F32_ZERO;
+    if (wide) return (float)isum * scale;
     return fmaf(CPU_MAGIC + (float)isum, scale, -(CPU_MAGIC * scale));
 }
 
@@ -62,7 +118,8 @@ static void store_dword(uint8_t *p, uint32_t value) {
 
 /* Codes of one row, four columns at a time: no operation leaves its byte. An offset is 0 or the
  * code's sign bit, so that adding it is an exclusive or. */
-static void put_codes(const cpu_layout *layout, uint8_t *block, unsigned row, const int8_t *codes) {
+void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
+                          const int8_t codes[32]) {
     const uint32_t ones = 0x01010101u, nibbles = 15 * ones;
     const uint32_t offset = (uint32_t)layout->offset * ones;
     const uint32_t mask =
@@ -120,15 +177,17 @@ static void put_scales(const cpu_layout *layout, uint8_t *header, unsigned row, 
         for (unsigned g = 0; g < groups; g++)
             memcpy(header + g * 4 * ROWS + 4 * row, scales + g, 4);
         break;
+    case CPU_SCALES_F16_ZERO:
+    case CPU_SCALES_F32_ZERO: break; /* of no encoding */
     }
 }
 
 /* A run of a row that is whole blocks of the file and whole records. */
 enum { RUN_MAX = 256 };
 
-static void pack_run(cpu_layout_kind kind, const tensor_encoding_info *info, const uint8_t *src,
+static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
                      unsigned elems, unsigned row, uint8_t *dst) {
-    const cpu_layout *layout = CPU_LAYOUTS + kind;
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
     int8_t codes[RUN_MAX];
     float scales[RUN_MAX / 16], minimums[RUN_MAX / 16];
     tensor_unpack(info->encoding, src, elems, codes, scales, minimums);
@@ -138,26 +197,29 @@ static void pack_run(cpu_layout_kind kind, const tensor_encoding_info *info, con
                    scales + group, minimums + group);
         uint8_t *block = dst + layout->header_bytes;
         for (unsigned i = 0; i < layout->record_elems; i += BLOCK, block += layout->block_bytes)
-            put_codes(layout, block, row, codes + c + i);
-        dst += record_bytes(layout);
+            cpu_layout_put_codes(layout, block, row, codes + c + i);
+        dst += record_bytes(f);
     }
 }
 
-void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t k, uint64_t panel,
-                    void *dst) {
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const tensor_encoding_info *info = tensor_encoding_info_of(e);
+void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
+    if (w->nbits) {
+        cpu_nbits_pack(f, w, panel, dst);
+        return;
+    }
+    const tensor_encoding_info *info = tensor_encoding_info_of(w->encoding);
+    const uint64_t n = w->rows, k = w->columns;
     const uint64_t row_bytes = k / info->block_elems * info->block_bytes;
-    const uint8_t *src = (const uint8_t *)blocks + panel * ROWS * row_bytes;
+    const uint8_t *src = (const uint8_t *)w->data + panel * ROWS * row_bytes;
     const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
     uint8_t *out = dst;
-    if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(kind, k));
+    if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, k));
     for (uint64_t c = 0; c < k; c += RUN_MAX) {
         const unsigned run = k - c < RUN_MAX ? (unsigned)(k - c) : RUN_MAX;
         for (unsigned r = 0; r < rows; r++)
-            pack_run(kind, info, src + r * row_bytes, run, r, out);
+            pack_run(f, info, src + r * row_bytes, run, r, out);
         src += run / info->block_elems * info->block_bytes;
-        out += cpu_layout_panel_bytes(kind, run);
+        out += cpu_layout_panel_bytes(f, run);
     }
 }
 
@@ -194,7 +256,7 @@ static void read_six_bits(const uint8_t *header, unsigned row, unsigned g, float
 static void read_scales(const cpu_layout *layout, const uint8_t *header, unsigned row, unsigned s,
                         float scales[2], float minimums[2]) {
     minimums[0] = minimums[1] = 0;
-    const unsigned second = layout->group_elems == 16 ? 4 * ROWS : 0;
+    const unsigned second = layout->group_elems == 16 ? 4 * ROWS : 0, behind = second + 4 * ROWS;
     switch (layout->scales) {
     case CPU_SCALES_F16: scales[0] = scales[1] = read_f16(header + 2 * row); break;
     case CPU_SCALES_F16_MINIMUM:
@@ -213,12 +275,20 @@ static void read_scales(const cpu_layout *layout, const uint8_t *header, unsigne
         }
         break;
     case CPU_SCALES_F32_MINIMUM:
-        minimums[0] = read_f32(header + 2 * second + 4 * row);
-        minimums[1] = read_f32(header + 3 * second + 4 * row);
+        minimums[0] = read_f32(header + behind + 4 * row);
+        minimums[1] = read_f32(header + behind + second + 4 * row);
         /* fall through */
     case CPU_SCALES_F32:
         scales[0] = read_f32(header + 4 * row);
         scales[1] = read_f32(header + second + 4 * row);
+        break;
+    case CPU_SCALES_F16_ZERO:
+        scales[0] = scales[1] = read_f16(header + 2 * row);
+        minimums[0] = minimums[1] = scales[0] * read_f16(header + 2 * ROWS + 2 * row);
+        break;
+    case CPU_SCALES_F32_ZERO:
+        scales[0] = scales[1] = read_f32(header + 4 * row);
+        minimums[0] = minimums[1] = scales[0] * read_f16(header + 4 * ROWS + 2 * row);
         break;
     }
 }
@@ -242,27 +312,26 @@ static void read_codes(const cpu_layout *layout, const uint8_t *block, unsigned 
     }
 }
 
-void cpu_layout_read_block(cpu_layout_kind kind, const void *panel, uint64_t block, unsigned row,
+void cpu_layout_read_block(cpu_form f, const void *panel, uint64_t block, unsigned row,
                            int8_t codes[32], float scales[2], float minimums[2]) {
-    const cpu_layout *layout = CPU_LAYOUTS + kind;
-    const unsigned blocks = layout->record_elems / BLOCK, s = (unsigned)(block % blocks);
-    const uint8_t *record = (const uint8_t *)panel + block / blocks * record_bytes(layout);
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    const unsigned s = (unsigned)(block & ((1u << f.record_shift) - 1));
+    const uint8_t *record = (const uint8_t *)panel + (block >> f.record_shift) * record_bytes(f);
     read_scales(layout, record, row, s, scales, minimums);
     read_codes(layout, record + layout->header_bytes + s * (size_t)layout->block_bytes, row, codes);
 }
 
-void cpu_codes_decode_row(tensor_encoding e, const void *packed, uint64_t n, uint64_t k,
-                          uint64_t n_index, float *dst) {
+void cpu_codes_decode_row(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+                          float *dst) {
     (void)n;
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const bool has_minimum = tensor_encoding_info_of(e)->has_minimum;
-    const uint8_t *panel =
-        (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(kind, k);
-    for (uint64_t b = 0; b < k / BLOCK; b++, dst += BLOCK) {
+    const bool has_minimum = cpu_scales_have_minimum(CPU_LAYOUTS[f.layout].scales);
+    const uint8_t *panel = (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(f, k);
+    for (uint64_t b = 0; b * BLOCK < k; b++, dst += BLOCK) {
         int8_t codes[32];
         float scales[2], minimums[2];
-        cpu_layout_read_block(kind, panel, b, (unsigned)(n_index % ROWS), codes, scales, minimums);
-        for (unsigned c = 0; c < BLOCK; c++) {
+        const unsigned count = k - b * BLOCK < BLOCK ? (unsigned)(k - b * BLOCK) : BLOCK;
+        cpu_layout_read_block(f, panel, b, (unsigned)(n_index % ROWS), codes, scales, minimums);
+        for (unsigned c = 0; c < count; c++) {
             const float product = scales[c / 16] * (float)codes[c];
             dst[c] = has_minimum ? product - minimums[c / 16] : product;
         }

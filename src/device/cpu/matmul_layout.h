@@ -24,14 +24,17 @@ typedef enum cpu_layout_kind {
     CPU_LAYOUT_COUNT
 } cpu_layout_kind;
 
-/* A record's header, for its 32 rows: lane = row. */
+/* A record's header, for its 32 rows: lane = row. A zero is counted in codes: the minimum is scale
+ * * zero. */
 typedef enum cpu_scales {
     CPU_SCALES_F16,         /* f16 scale */
     CPU_SCALES_F16_MINIMUM, /* f16 scale, f16 that is added */
     CPU_SCALES_SIX_BITS,    /* f16 scale, f16 minimum, 12 lines of u8: Q4_K's packed 6 bits */
     CPU_SCALES_EIGHT_BITS,  /* f16 scale, 16 lines of i8 */
     CPU_SCALES_F32,         /* f32 scale of each group */
-    CPU_SCALES_F32_MINIMUM  /* f32 scale of each group, f32 minimum of each group */
+    CPU_SCALES_F32_MINIMUM, /* f32 scale of each group, f32 minimum of each group */
+    CPU_SCALES_F16_ZERO,    /* f16 scale, f16 zero */
+    CPU_SCALES_F32_ZERO     /* f32 scale, f16 zero */
 } cpu_scales;
 
 typedef struct cpu_layout {
@@ -40,7 +43,8 @@ typedef struct cpu_layout {
     int offset;
     unsigned group_elems;
     cpu_scales scales;
-    unsigned record_elems, header_bytes, block_bytes;
+    unsigned record_elems; /* 0: one scale to a record, of as many blocks as the form says */
+    unsigned header_bytes, block_bytes;
 } cpu_layout;
 
 static const cpu_layout CPU_LAYOUTS[CPU_LAYOUT_COUNT] = {
@@ -52,16 +56,26 @@ static const cpu_layout CPU_LAYOUTS[CPU_LAYOUT_COUNT] = {
 #undef FLOATS
 };
 
-/* The layout of an encoding: its own, or one for all alike. */
-cpu_layout_kind cpu_layout_of(tensor_encoding e);
+/* The form of a weight: that of its encoding, or one for all alike. False when there is none. */
+bool cpu_form_of(const tensor_matrix *w, cpu_form *out);
 
-/* Bytes of one panel of k columns; k is a multiple of the record. */
-uint64_t cpu_layout_panel_bytes(cpu_layout_kind kind, uint64_t k);
+static inline bool cpu_scales_have_minimum(cpu_scales s) {
+    return s == CPU_SCALES_F16_MINIMUM || s == CPU_SCALES_SIX_BITS || s >= CPU_SCALES_F32_MINIMUM;
+}
+
+/* Bytes of one panel of k columns. */
+uint64_t cpu_layout_panel_bytes(cpu_form f, uint64_t k);
 
 /* Block `block` (32 columns) of one row of a panel: codes i8[32], scales and minimums for its two
  * halves of 16 columns. */
-void cpu_layout_read_block(cpu_layout_kind kind, const void *panel, uint64_t block, unsigned row,
+void cpu_layout_read_block(cpu_form f, const void *panel, uint64_t block, unsigned row,
                            int8_t codes[32], float scales[2], float minimums[2]);
+
+/* Inside of packing: the codes of one row to its block. */
+void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
+                          const int8_t codes[32]);
+/* cpu_codes_pack of codes with scales apart. */
+void cpu_nbits_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
 
 /* The isum * scale of matmul.h. Layouts with scales of 22 bits or fewer compute it as a register
  * that holds 1.5 * 2^23 + isum does; that rounds likewise for every finite scale, and gives the
@@ -98,19 +112,17 @@ void cpu_activation_finish(cpu_activation_line *line, float scale, int32_t low_s
 
 /* The functions of configs, see matmul.h; kernels of an instruction set are named in
  * matmul_configs.def. */
-uint64_t cpu_packed_bytes(tensor_encoding e, uint64_t n, uint64_t k);
-void cpu_codes_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t k, uint64_t panel,
-                    void *dst);
-void cpu_codes_decode_row(tensor_encoding e, const void *packed, uint64_t n, uint64_t k,
-                          uint64_t n_index, float *dst);
-void cpu_floats_pack(tensor_encoding e, const void *blocks, uint64_t n, uint64_t k, uint64_t panel,
-                     void *dst);
-void cpu_floats_decode_row(tensor_encoding e, const void *packed, uint64_t n, uint64_t k,
-                           uint64_t n_index, float *dst);
+uint64_t cpu_packed_bytes(cpu_form f, uint64_t n, uint64_t k);
+void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
+void cpu_codes_decode_row(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+                          float *dst);
+void cpu_floats_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
+void cpu_floats_decode_row(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+                           float *dst);
 
 /* Parameters of a matmul kernel; those of cpu_matmul_config. */
 #define CPU_MATMUL_PARAMETERS                                                                      \
-    tensor_encoding e, const void *packed, uint64_t n, uint64_t k, uint64_t first_panel,           \
+    cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t first_panel,                  \
         uint64_t end_panel, const void *x, size_t x_stride, uint32_t rows, float *y,               \
         size_t y_stride, const float *bias, void *work
 

@@ -37,18 +37,16 @@ static float add_halves(const open_block *w, const cpu_activation_line *x, bool 
 }
 
 /* One row of a panel times all rows of x. */
-static void multiply_row(cpu_layout_kind kind, const void *panel, unsigned row, uint64_t k,
-                         const void *x, uint32_t rows, float *y, size_t y_stride,
-                         const float *bias) {
-    const cpu_scales scales = CPU_LAYOUTS[kind].scales;
-    const bool minimum = scales == CPU_SCALES_F16_MINIMUM || scales == CPU_SCALES_SIX_BITS ||
-                         scales == CPU_SCALES_F32_MINIMUM;
+static void multiply_row(cpu_form f, const void *panel, unsigned row, uint64_t k, const void *x,
+                         uint32_t rows, float *y, size_t y_stride, const float *bias) {
+    const cpu_layout_kind kind = (cpu_layout_kind)f.layout;
+    const bool minimum = cpu_scales_have_minimum(CPU_LAYOUTS[kind].scales);
     const bool halves = CPU_LAYOUTS[kind].group_elems == 16;
     open_block w = {.kind = kind};
     for (uint32_t t = 0; t < rows; t++)
         y[t * y_stride] = 0;
-    for (uint64_t b = 0; b < k / BLOCK; b++) {
-        cpu_layout_read_block(kind, panel, b, row, w.codes, w.scales, w.minimums);
+    for (uint64_t b = 0; b * BLOCK < k; b++) {
+        cpu_layout_read_block(f, panel, b, row, w.codes, w.scales, w.minimums);
         for (uint32_t t = 0; t < rows; t++) {
             size_t step = 0;
             const cpu_activation_line *line = cpu_activation_row(x, rows, k, t, &step) + b * step;
@@ -64,13 +62,12 @@ static void multiply_row(cpu_layout_kind kind, const void *panel, unsigned row, 
 void cpu_matmul_codes_scalar(CPU_MATMUL_PARAMETERS) {
     (void)x_stride;
     (void)work;
-    const cpu_layout_kind kind = cpu_layout_of(e);
-    const uint64_t panel_bytes = cpu_layout_panel_bytes(kind, k);
+    const uint64_t panel_bytes = cpu_layout_panel_bytes(f, k);
     for (uint64_t p = first_panel; p < end_panel; p++) {
         const uint8_t *panel = (const uint8_t *)packed + p * panel_bytes;
         for (unsigned r = 0; r < ROWS && p * ROWS + r < n; r++) {
             const uint64_t row = p * ROWS + r;
-            multiply_row(kind, panel, r, k, x, rows, y + row, y_stride, bias ? bias + row : NULL);
+            multiply_row(f, panel, r, k, x, rows, y + row, y_stride, bias ? bias + row : NULL);
         }
     }
 }

@@ -32,22 +32,33 @@ static const config_row CONFIGS[] = {
 #undef CONFIG
 };
 
-const cpu_matmul_config *cpu_matmul_select(base_isa isa, tensor_encoding e, uint64_t n, uint64_t k,
+const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w, cpu_form *form,
                                            base_buffer *why) {
-    (void)n;
-    const tensor_encoding_info *info = tensor_encoding_info_of(e);
-    if (!info || k % info->block_elems) {
+    cpu_form f;
+    char name[TENSOR_MATRIX_NAME_BYTES];
+    const tensor_encoding_info *info = w->nbits ? NULL : tensor_encoding_info_of(w->encoding);
+    if (!w->nbits && (!info || w->columns % info->block_elems)) {
         if (why) {
             base_buffer_append_format(why, " matmul: %llu columns are no blocks of %s;",
-                                      (unsigned long long)k, info ? info->name : "any encoding");
+                                      (unsigned long long)w->columns,
+                                      info ? info->name : "any encoding");
         }
         return NULL;
     }
-    const cpu_layout_kind layout = cpu_layout_of(e);
+    if (!cpu_form_of(w, &f)) {
+        if (why) {
+            base_buffer_append_format(why, " matmul: no layout for %s;",
+                                      tensor_matrix_name(w, name));
+        }
+        return NULL;
+    }
     for (size_t i = 0; i < sizeof CONFIGS / sizeof CONFIGS[0]; i++) {
         const config_row *row = CONFIGS + i;
-        if (row->layout != layout) continue;
-        if (base_isa_runs(isa, row->config.isa)) return &row->config;
+        if (row->layout != (cpu_layout_kind)f.layout) continue;
+        if (base_isa_runs(isa, row->config.isa)) {
+            if (form) *form = f;
+            return &row->config;
+        }
         if (why) {
             base_buffer_append_format(why, " %s: needs %s;", row->config.name,
                                       base_isa_name(row->config.isa));

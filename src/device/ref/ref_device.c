@@ -16,9 +16,8 @@ static void destroy(plan_device *d) {
 /* Whether cpu computes with quantised activations: where all weights are of codes. */
 static bool all_quantised(const graph *g, const graph_node *n) {
     for (uint32_t i = 1; i < n->input_count; i += 2) {
-        tensor_encoding e = GRAPH_PLAIN;
-        if (!host_weight_encoding(g->values + n->inputs[i], &e) ||
-            tensor_encoding_info_of(e)->encoding_class != TENSOR_CLASS_QUANTISED) {
+        tensor_matrix w;
+        if (!graph_value_matrix(g->values + n->inputs[i], &w) || !tensor_matrix_is_codes(&w)) {
             return false;
         }
     }
@@ -39,17 +38,13 @@ static ondol_status weight_create(plan_device *d, const graph_value *v, bool mat
                                   plan_weight **out, ondol_error *err) {
     (void)matrix;
     ref_device *r = (ref_device *)d;
-    tensor_encoding e = GRAPH_PLAIN;
-    if (!host_weight_encoding(v, &e)) {
+    tensor_matrix stored;
+    if (!graph_value_matrix(v, &stored)) {
         return base_fail(err, ONDOL_E_UNSUPPORTED, "element type without an encoding");
     }
     ref_weight *w = base_calloc(r->host.allocator, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weight", sizeof *w);
-    *w = (ref_weight){.base = {.layout = "as in the file", .borrows = true},
-                      .encoding = e,
-                      .n = (uint64_t)v->shape.dims[0],
-                      .k = (uint64_t)v->shape.dims[1],
-                      .blocks = v->data};
+    *w = (ref_weight){.base = {.layout = "as in the file", .borrows = true}, .stored = stored};
     *out = &w->base;
     return ONDOL_OK;
 }

@@ -15,21 +15,14 @@ static uint64_t row_bytes_of(uint64_t k) {
     return groups_of(k) * sizeof(float) + (k + 3) / 4 * 4;
 }
 
-static void decode_row(tensor_encoding e, const void *blocks, uint64_t row, uint64_t k, float *w) {
-    const tensor_encoding_info *info = tensor_encoding_info_of(e);
-    const uint64_t bytes = k / info->block_elems * info->block_bytes;
-    tensor_decode(e, (const char *)blocks + row * bytes, (size_t)k, w);
-}
-
-void ref_matmul(float *y, size_t y_stride, tensor_encoding e, const void *blocks, uint64_t k,
-                uint64_t first, uint64_t end, const float *x, size_t x_stride, uint32_t rows,
-                const float *bias, float *work) {
+void ref_matmul(float *y, size_t y_stride, const tensor_matrix *w, uint64_t first, uint64_t end,
+                const float *x, size_t x_stride, uint32_t rows, const float *bias, float *work) {
     for (uint64_t i = first; i < end; i++) {
-        decode_row(e, blocks, i, k, work);
+        tensor_matrix_decode_row(w, i, work);
         for (uint32_t t = 0; t < rows; t++) {
             const float *src = x + t * x_stride;
             double sum = 0;
-            for (uint64_t c = 0; c < k; c++)
+            for (uint64_t c = 0; c < w->columns; c++)
                 sum += (double)src[c] * work[c];
             y[t * y_stride + i] = (float)(bias ? sum + bias[i] : sum);
         }
@@ -69,17 +62,17 @@ void ref_quantize_rows(void *dst, const float *x, size_t x_stride, uint32_t firs
     }
 }
 
-void ref_matmul_planned(float *y, size_t y_stride, tensor_encoding e, const void *blocks,
-                        uint64_t k, uint64_t first, uint64_t end, const void *quantised,
-                        uint32_t rows, const float *bias, float *work) {
+void ref_matmul_planned(float *y, size_t y_stride, const tensor_matrix *w, uint64_t first,
+                        uint64_t end, const void *quantised, uint32_t rows, const float *bias,
+                        float *work) {
     for (uint64_t i = first; i < end; i++) {
-        decode_row(e, blocks, i, k, work);
+        tensor_matrix_decode_row(w, i, work);
         for (uint32_t t = 0; t < rows; t++) {
-            const char *row = (const char *)quantised + t * row_bytes_of(k);
+            const char *row = (const char *)quantised + t * row_bytes_of(w->columns);
             const float *scales = (const float *)(const void *)row;
-            const int8_t *codes = (const int8_t *)(row + groups_of(k) * sizeof *scales);
+            const int8_t *codes = (const int8_t *)(row + groups_of(w->columns) * sizeof *scales);
             double sum = 0;
-            for (uint64_t c = 0; c < k; c++)
+            for (uint64_t c = 0; c < w->columns; c++)
                 sum += (double)codes[c] * scales[c / GROUP] * work[c];
             y[t * y_stride + i] = (float)(bias ? sum + bias[i] : sum);
         }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "plan/plan.h"
-#include "tensor/encoding.h"
+#include "tensor/matrix.h"
 #include "tensor/kv_page.h"
 
 /* Columns that share a scale of quantised activations. */
@@ -55,11 +55,10 @@ void ref_scale(float *dst, size_t dst_stride, const float *x, size_t x_stride, u
 void ref_softcap(float *dst, size_t dst_stride, const float *x, size_t x_stride, uint32_t rows,
                  uint32_t n, float cap);
 
-/* y[t][i] = x[t] . W[i] + bias[i] for outputs i of [first, end); y[0] is output 0. blocks: W [n, k]
- * as the file has it, k a multiple of the encoding's block. bias: f32[n] or NULL. work: f32[k]. */
-void ref_matmul(float *y, size_t y_stride, tensor_encoding e, const void *blocks, uint64_t k,
-                uint64_t first, uint64_t end, const float *x, size_t x_stride, uint32_t rows,
-                const float *bias, float *work);
+/* y[t][i] = x[t] . W[i] + bias[i] for outputs i of [first, end); y[0] is output 0. w [n, k] as the
+ * file has it. bias: f32[n] or NULL. work: f32[k]. */
+void ref_matmul(float *y, size_t y_stride, const tensor_matrix *w, uint64_t first, uint64_t end,
+                const float *x, size_t x_stride, uint32_t rows, const float *bias, float *work);
 
 /* Bytes of `rows` rows of k elements quantised: every row ceil(k/32) scales f32, then k codes i8,
  * padded to 4 bytes. */
@@ -73,9 +72,9 @@ void ref_quantize_rows(void *dst, const float *x, size_t x_stride, uint32_t firs
                        uint32_t end_row, uint64_t k);
 
 /* As ref_matmul, of rows that ref_quantize_rows made. */
-void ref_matmul_planned(float *y, size_t y_stride, tensor_encoding e, const void *blocks,
-                        uint64_t k, uint64_t first, uint64_t end, const void *quantised,
-                        uint32_t rows, const float *bias, float *work);
+void ref_matmul_planned(float *y, size_t y_stride, const tensor_matrix *w, uint64_t first,
+                        uint64_t end, const void *quantised, uint32_t rows, const float *bias,
+                        float *work);
 
 /* One token's k and v f32[head_size] of one kv head into slot `slot` of a page. layer: the layer's
  * first byte in the page. */

@@ -15,12 +15,9 @@ static void run_embed(const host_context *c, uint32_t first, uint32_t rows) {
     const ref_weight *w = weight_of(c->p, s->in[1]);
     const host_rows y = host_value_rows(c, s->out, first);
     const int32_t *ids = host_value_address(c, s->in[0]);
-    uint64_t row_bytes = 0;
-    tensor_encoding_row_bytes(w->encoding, w->k, &row_bytes, NULL);
     for (uint32_t r = 0; r < rows; r++) {
         float *dst = y.at + r * y.stride;
-        const char *row = (const char *)w->blocks + (uint64_t)ids[first + r] * row_bytes;
-        tensor_decode(w->encoding, row, (size_t)w->k, dst);
+        tensor_matrix_decode_row(&w->stored, (uint64_t)ids[first + r], dst);
         for (uint32_t i = 0; i < y.columns; i++)
             dst[i] = (float)((double)dst[i] * s->scale);
     }
@@ -94,15 +91,14 @@ static void run_matmul(const host_context *c) {
         const ref_weight *w = weight_of(p, s->parts[i].weight);
         const float *bias = host_value_address(c, s->parts[i].bias);
         uint64_t first = 0, end = 0;
-        host_share(c, w->n, &first, &end);
+        host_share(c, w->stored.rows, &first, &end);
         if (x->activation == PLAN_ACTIVATION_Q8) {
-            ref_matmul_planned(y.at, y.stride, w->encoding, w->blocks, w->k, first, end, src, rows,
-                               bias, c->work);
+            ref_matmul_planned(y.at, y.stride, &w->stored, first, end, src, rows, bias, c->work);
         } else {
-            ref_matmul(y.at, y.stride, w->encoding, w->blocks, w->k, first, end, src, x->row_stride,
-                       rows, bias, c->work);
+            ref_matmul(y.at, y.stride, &w->stored, first, end, src, x->row_stride, rows, bias,
+                       c->work);
         }
-        y.at += w->n;
+        y.at += w->stored.rows;
     }
 }
 
@@ -175,7 +171,7 @@ static void run_attention(const host_context *c) {
 uint64_t ref_step_work_bytes(const plan *p, const plan_step *s) {
     uint64_t most = s->op == PLAN_OP_PAGED_ATTENTION ? 8 * (uint64_t)s->head_size : 0;
     for (uint32_t i = 0; i < s->part_count; i++) {
-        const uint64_t bytes = 4 * weight_of(p, s->parts[i].weight)->k;
+        const uint64_t bytes = 4 * weight_of(p, s->parts[i].weight)->stored.columns;
         if (bytes > most) most = bytes;
     }
     return most;

@@ -12,9 +12,7 @@ typedef struct ref_device {
 /* Always computed with as the file has it. */
 typedef struct ref_weight {
     plan_weight base;
-    tensor_encoding encoding;
-    uint64_t n, k;
-    const void *blocks;
+    tensor_matrix stored;
 } ref_weight;
 
 /* For host_device. */

@@ -3,17 +3,26 @@
 
 #include <string.h>
 
+#include "device/cpu/matmul_layout.h"
+
 #define PANEL         32u
 /* Rows of x to a unit: with K columns they stay in the second cache. */
 #define UNIT_ROWS     64u
 #define UNIT_PRODUCTS ((uint64_t)1 << 17)
 
+static const cpu_form F32_FORM = {.layout = CPU_LAYOUT_F32};
+
+static tensor_matrix weight_of(const void *data, uint64_t k, uint64_t n) {
+    return (tensor_matrix){.rows = n, .columns = k, .encoding = TENSOR_ENCODING_F32, .data = data};
+}
+
 static const cpu_matmul_config *config_of(const cpu_device *d, uint64_t k, uint64_t n) {
-    return cpu_matmul_select(d->isa, TENSOR_ENCODING_F32, n, k, NULL);
+    const tensor_matrix w = weight_of(NULL, k, n);
+    return cpu_matmul_select(d->isa, &w, NULL, NULL);
 }
 
 uint64_t cpu_gemm_packed_bytes(const cpu_device *d, uint64_t k, uint64_t n) {
-    return config_of(d, k, n)->packed_bytes(TENSOR_ENCODING_F32, n, k) + CPU_MATMUL_SLACK_BYTES;
+    return config_of(d, k, n)->packed_bytes(F32_FORM, n, k) + CPU_MATMUL_SLACK_BYTES;
 }
 
 typedef struct packing {
@@ -29,7 +38,8 @@ static void pack_panel(const packing *p, uint64_t panel) {
     const uint64_t first = panel * PANEL;
     const size_t count = b->n - first < PANEL ? (size_t)(b->n - first) : PANEL;
     if (b->k_stride == 1 && b->n_stride == b->k) {
-        p->config->pack(TENSOR_ENCODING_F32, b->data, b->n, b->k, panel, to);
+        const tensor_matrix w = weight_of(b->data, b->k, b->n);
+        p->config->pack(F32_FORM, &w, panel, to);
         return;
     }
     const float *from = b->data + first * b->n_stride;
@@ -56,8 +66,7 @@ void cpu_gemm_pack(const cpu_device *d, base_pool *pool, const cpu_matrix *b, vo
                    cpu_packed *out) {
     packing p = {.config = config_of(d, b->k, b->n), .b = b, .to = to};
     p.panels = (b->n + PANEL - 1) / PANEL;
-    if (p.panels)
-        p.panel_bytes = p.config->packed_bytes(TENSOR_ENCODING_F32, b->n, b->k) / p.panels;
+    if (p.panels) p.panel_bytes = p.config->packed_bytes(F32_FORM, b->n, b->k) / p.panels;
     const uint64_t worth = b->k ? ((uint64_t)1 << 16) / (b->k * PANEL) : 1;
     p.per_unit = worth ? worth : 1;
     const uint32_t units = (uint32_t)((p.panels + p.per_unit - 1) / p.per_unit);
@@ -75,7 +84,7 @@ typedef struct multiplying {
 static void multiply(const cpu_gemm_call *g, uint64_t first_panel, uint64_t end_panel,
                      uint64_t first_row, uint64_t rows) {
     const cpu_packed *b = g->b;
-    b->config->matmul(TENSOR_ENCODING_F32, b->data, b->n, b->k, first_panel, end_panel,
+    b->config->matmul(F32_FORM, b->data, b->n, b->k, first_panel, end_panel,
                       g->x + first_row * g->x_stride, g->x_stride, (uint32_t)rows,
                       g->y + first_row * g->y_stride, g->y_stride, g->bias, NULL);
 }

@@ -14,6 +14,6 @@ _Static_assert(sizeof(open_block) * UNITS * BLOCKS_OPEN * PANELS_OPEN == CPU_MAT
                "scratch of matmul_configs.def");
 
 void cpu_matmul_codes_avx2(CPU_MATMUL_PARAMETERS) {
-    multiply_codes(e, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
+    multiply_codes(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
                    work);
 }

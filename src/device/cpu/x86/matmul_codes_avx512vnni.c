@@ -4,7 +4,7 @@
 #define VNNI           1
 #define TOKENS_AT_ONCE 8
 #define DIRECT_TOKENS  8
-#define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems == 32 ? 64 : 32)
+#define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
 #define BLOCKS_OPEN    16u
 #define PANELS_OPEN    4u
 #include "device/cpu/x86/vector_avx512.h"
@@ -14,6 +14,6 @@ _Static_assert(sizeof(open_block) * UNITS * BLOCKS_OPEN * PANELS_OPEN == CPU_MAT
                "scratch of matmul_configs.def");
 
 void cpu_matmul_codes_avx512vnni(CPU_MATMUL_PARAMETERS) {
-    multiply_codes(e, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
+    multiply_codes(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
                    work);
 }

@@ -23,6 +23,8 @@ typedef struct codes_kind {
     unsigned code_bits, group_elems;
     int offset;
     bool minimum, plain_scale; /* plain: scales have more than 22 bits */
+    bool shared;               /* one scale to a record */
+    unsigned record_shift;     /* a record has 1 << record_shift blocks; no constant if shared */
 } codes_kind;
 
 /* Where a unit's sums go. */
@@ -90,7 +92,7 @@ INLINE void open_six_bits(const uint8_t *header, unsigned row, unsigned s, open_
 INLINE void open_scales(const codes_kind k, const uint8_t *header, unsigned unit, unsigned s,
                         open_block *out) {
     const unsigned row = unit * LANES;
-    const unsigned second = k.group_elems == 16 ? 128 : 0;
+    const unsigned second = k.group_elems == 16 ? 128 : 0, behind = second + 128;
     switch (CPU_LAYOUTS[k.kind].scales) {
     case CPU_SCALES_F16: out->scale[0] = floats_from_f16(header + 2 * row); break;
     case CPU_SCALES_F16_MINIMUM:
@@ -105,12 +107,20 @@ INLINE void open_scales(const codes_kind k, const uint8_t *header, unsigned unit
         }
         break;
     case CPU_SCALES_F32_MINIMUM:
-        out->minimum[0] = floats_load(header + 2 * second + 4 * row);
-        out->minimum[1] = floats_load(header + 3 * second + 4 * row);
+        out->minimum[0] = floats_load(header + behind + 4 * row);
+        if (second) out->minimum[1] = floats_load(header + behind + second + 4 * row);
         /* fall through */
     case CPU_SCALES_F32:
         out->scale[0] = floats_load(header + 4 * row);
         if (second) out->scale[1] = floats_load(header + second + 4 * row);
+        break;
+    case CPU_SCALES_F16_ZERO:
+        out->scale[0] = floats_from_f16(header + 2 * row);
+        out->minimum[0] = floats_mul(out->scale[0], floats_from_f16(header + 64 + 2 * row));
+        break;
+    case CPU_SCALES_F32_ZERO:
+        out->scale[0] = floats_load(header + 4 * row);
+        out->minimum[0] = floats_mul(out->scale[0], floats_from_f16(header + 128 + 2 * row));
         break;
     }
 }
@@ -123,18 +133,18 @@ typedef struct place {
 
 INLINE place place_of(const codes_kind k, const uint8_t *panel, uint64_t block) {
     const cpu_layout *layout = CPU_LAYOUTS + k.kind;
-    const unsigned blocks = layout->record_elems / 32;
-    const size_t record_bytes = layout->header_bytes + blocks * (size_t)layout->block_bytes;
-    const uint8_t *record = panel + block / blocks * record_bytes;
-    const unsigned s = (unsigned)(block % blocks);
+    const size_t record_bytes =
+        layout->header_bytes + ((size_t)layout->block_bytes << k.record_shift);
+    const uint8_t *record = panel + (block >> k.record_shift) * record_bytes;
+    const unsigned s = (unsigned)(block & ((1u << k.record_shift) - 1));
     return (place){record, record + layout->header_bytes + s * (size_t)layout->block_bytes, s};
 }
 
 INLINE void prefetch_block(const codes_kind k, const place *at) {
     const cpu_layout *layout = CPU_LAYOUTS + k.kind;
-    const unsigned blocks = layout->record_elems / 32;
-    const unsigned bytes = layout->block_bytes + (blocks == 1 ? layout->header_bytes : 0);
-    const uint8_t *from = (blocks == 1 ? at->header : at->codes) + PREFETCH_BYTES;
+    const bool alone = k.record_shift == 0 && !k.shared;
+    const unsigned bytes = layout->block_bytes + (alone ? layout->header_bytes : 0);
+    const uint8_t *from = (alone ? at->header : at->codes) + PREFETCH_BYTES;
     UNROLL for (unsigned i = 0; i < bytes; i += 64)
         _mm_prefetch((const char *)from + i, _MM_HINT_T0);
 }
@@ -228,6 +238,7 @@ INLINE void multiply_tile(const codes_kind k, const open_block *w, unsigned bloc
 typedef struct job {
     const uint8_t *packed;
     uint64_t n, panel_bytes, blocks; /* blocks of 32 along K */
+    unsigned record_shift;
     const void *x;
     uint32_t tokens;
     float *y;
@@ -245,6 +256,33 @@ INLINE target target_of(const job *j, uint64_t row, uint32_t token, bool first, 
                     .bias = last && j->bias ? j->bias + row : NULL};
 }
 
+/* The next block of a record whose scales are open already. */
+INLINE void multiply_shared_block(const codes_kind k, const unsigned tokens, const place *at,
+                                  const open_block scales[UNITS], const cpu_activation_line *x,
+                                  floats acc[UNITS][DIRECT_TOKENS]) {
+    prefetch_block(k, at);
+    UNROLL for (unsigned u = 0; u < UNITS; u++) {
+        open_block w;
+        w.scale[0] = scales[u].scale[0];
+        if (k.minimum) w.minimum[0] = scales[u].minimum[0];
+        open_codes(k, at->codes, u, w.codes);
+        multiply_block(k, tokens, &w, x, acc[u]);
+    }
+}
+
+/* A record with one scale. Gives the line behind its last. */
+INLINE const cpu_activation_line *multiply_shared(const codes_kind k, const unsigned tokens,
+                                                  place at, const cpu_activation_line *x,
+                                                  size_t step, floats acc[UNITS][DIRECT_TOKENS]) {
+    open_block scales[UNITS];
+    UNROLL for (unsigned u = 0; u < UNITS; u++) open_scales(k, at.header, u, 0, scales + u);
+    UNROLL for (unsigned i = 0; i < CPU_LAYOUTS[k.kind].header_bytes; i += 64)
+        _mm_prefetch((const char *)at.header + PREFETCH_BYTES + i, _MM_HINT_T0);
+    for (unsigned s = 0; s < 1u << k.record_shift; s++, x += step, at.codes += BLOCK_BYTES(k))
+        multiply_shared_block(k, tokens, &at, scales, x, acc);
+    return x;
+}
+
 /* One block of all units of a panel, opened in registers, times `tokens` lines. */
 INLINE void multiply_direct_block(const codes_kind k, const unsigned tokens, const place *at,
                                   const cpu_activation_line *x, floats acc[UNITS][DIRECT_TOKENS]) {
@@ -260,7 +298,7 @@ INLINE void multiply_direct_block(const codes_kind k, const unsigned tokens, con
 /* One panel times `tokens` lines from token on, of a tile of `step`, in one pass over its bytes. */
 INLINE void multiply_direct(const codes_kind k, const unsigned tokens, const job *j, uint64_t panel,
                             uint32_t token, const cpu_activation_line *x, size_t step) {
-    const unsigned blocks = CPU_LAYOUTS[k.kind].record_elems / 32;
+    const unsigned blocks = 1u << k.record_shift;
     const uint8_t *from = j->packed + panel * j->panel_bytes;
     floats acc[UNITS][DIRECT_TOKENS];
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
@@ -268,7 +306,9 @@ INLINE void multiply_direct(const codes_kind k, const unsigned tokens, const job
     }
     for (uint64_t b = 0; b < j->blocks; b += blocks) {
         place at = place_of(k, from, b);
-        if (tokens == 1 && k.code_bits == 4) { /* the header's conversions are made once */
+        if (k.shared) {
+            x = multiply_shared(k, tokens, at, x, step, acc);
+        } else if (tokens == 1 && k.code_bits == 4) { /* the header's conversions are made once */
             UNROLL for (at.s = 0; at.s < blocks; at.s++, x += step, at.codes += BLOCK_BYTES(k))
                 multiply_direct_block(k, tokens, &at, x, acc);
         } else {
@@ -364,9 +404,19 @@ INLINE codes_kind kind_of(cpu_layout_kind kind) {
                         .offset = layout->offset,
                         .minimum = layout->scales == CPU_SCALES_F16_MINIMUM ||
                                    layout->scales == CPU_SCALES_SIX_BITS ||
-                                   layout->scales == CPU_SCALES_F32_MINIMUM,
+                                   layout->scales >= CPU_SCALES_F32_MINIMUM,
                         .plain_scale = layout->scales == CPU_SCALES_F32 ||
-                                       layout->scales == CPU_SCALES_F32_MINIMUM};
+                                       layout->scales == CPU_SCALES_F32_MINIMUM ||
+                                       layout->scales == CPU_SCALES_F32_ZERO,
+                        .shared = layout->record_elems == 0,
+                        .record_shift = layout->record_elems == 256 ? 3 : 0};
+}
+
+/* Kinds whose records are as long as the weight's scales allow. */
+INLINE codes_kind shared_kind_of(cpu_layout_kind kind, const job *j) {
+    codes_kind k = kind_of(kind);
+    k.record_shift = j->record_shift;
+    return k;
 }
 
 static void multiply_q4_0(const job *j, uint64_t first, uint64_t end) {
@@ -403,13 +453,42 @@ static void multiply_group16m(const job *j, uint64_t first, uint64_t end) {
     multiply_panels(kind_of(CPU_LAYOUT_GROUP16M), j, first, end);
 }
 
+static void multiply_group32m(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(kind_of(CPU_LAYOUT_GROUP32M), j, first, end);
+}
+static void multiply_n4(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N4, j), j, first, end);
+}
+static void multiply_n4z(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N4Z, j), j, first, end);
+}
+static void multiply_n4f(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N4F, j), j, first, end);
+}
+static void multiply_n4fz(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N4FZ, j), j, first, end);
+}
+static void multiply_n8(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N8, j), j, first, end);
+}
+static void multiply_n8z(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N8Z, j), j, first, end);
+}
+static void multiply_n8f(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N8F, j), j, first, end);
+}
+static void multiply_n8fz(const job *j, uint64_t first, uint64_t end) {
+    multiply_panels(shared_kind_of(CPU_LAYOUT_N8FZ, j), j, first, end);
+}
+
 static void multiply_codes(CPU_MATMUL_PARAMETERS) {
     (void)x_stride;
-    const cpu_layout_kind kind = cpu_layout_of(e);
+    const cpu_layout_kind kind = (cpu_layout_kind)f.layout;
     const job j = {.packed = packed,
                    .n = n,
-                   .panel_bytes = cpu_layout_panel_bytes(kind, k),
-                   .blocks = k / 32,
+                   .panel_bytes = cpu_layout_panel_bytes(f, k),
+                   .blocks = (k + 31) / 32,
+                   .record_shift = f.record_shift,
                    .x = x,
                    .tokens = rows,
                    .y = y,
@@ -428,6 +507,15 @@ static void multiply_codes(CPU_MATMUL_PARAMETERS) {
     case CPU_LAYOUT_GROUP32: multiply_group32(&j, first_panel, end_panel); break;
     case CPU_LAYOUT_GROUP16: multiply_group16(&j, first_panel, end_panel); break;
     case CPU_LAYOUT_GROUP16M: multiply_group16m(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_GROUP32M: multiply_group32m(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N4: multiply_n4(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N4Z: multiply_n4z(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N4F: multiply_n4f(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N4FZ: multiply_n4fz(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N8: multiply_n8(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N8Z: multiply_n8z(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N8F: multiply_n8f(&j, first_panel, end_panel); break;
+    case CPU_LAYOUT_N8FZ: multiply_n8fz(&j, first_panel, end_panel); break;
     default: break; /* floats have kernels of their own */
     }
 }

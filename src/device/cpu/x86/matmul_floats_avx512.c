@@ -8,6 +8,6 @@
 #include "device/cpu/x86/matmul_floats_template.h"
 
 void cpu_matmul_floats_avx512(CPU_MATMUL_PARAMETERS) {
-    multiply_all_floats(e, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride,
+    multiply_all_floats(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride,
                         bias, work);
 }

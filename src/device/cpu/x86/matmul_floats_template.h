@@ -143,18 +143,17 @@ static void multiply_f32(const floats_job *j, uint64_t first, uint64_t end) {
 
 static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
     (void)work;
-    const cpu_layout_kind kind = cpu_layout_of(e);
     const floats_job j = {.packed = packed,
                           .n = n,
                           .k = k,
-                          .panel_bytes = cpu_layout_panel_bytes(kind, k),
+                          .panel_bytes = cpu_layout_panel_bytes(f, k),
                           .x = x,
                           .x_stride = x_stride,
                           .tokens = rows,
                           .y = y,
                           .y_stride = y_stride,
                           .bias = bias};
-    switch (kind) {
+    switch ((cpu_layout_kind)f.layout) {
     case CPU_LAYOUT_F16: multiply_f16(&j, first_panel, end_panel); break;
     case CPU_LAYOUT_BF16: multiply_bf16(&j, first_panel, end_panel); break;
     case CPU_LAYOUT_F32: multiply_f32(&j, first_panel, end_panel); break;
