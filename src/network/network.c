@@ -131,7 +131,8 @@ done:
     return status;
 }
 
-/* An input against what the graph declares of it; symbols are not compared here. */
+/* An input against what the graph declares of it. Names of dimensions bind nothing: exporters give
+ * one name to sizes that differ, and kernels check what they need. */
 static ondol_status check_input(const graph *g, const graph_value *v, const tensor_value *x,
                                 ondol_error *err) {
     if (v->type_kind != GRAPH_TYPE_TENSOR || x->kind != TENSOR_VALUE_TENSOR) return ONDOL_OK;
@@ -152,33 +153,6 @@ static ondol_status check_input(const graph *g, const graph_value *v, const tens
                          "input '%s' of '%s': dimension %" PRIu32 " is %" PRId64
                          ", expected %" PRId64,
                          v->name, g->name, i, x->dims[i], v->shape.dims[i]);
-    }
-    return ONDOL_OK;
-}
-
-/* Dimensions of one name are of one size, over all inputs of the network. */
-static ondol_status check_symbols(const graph *g, tensor_value *const *inputs, ondol_error *err) {
-    for (uint32_t i = 0; i < g->input_count; i++) {
-        const graph_value *v = g->values + g->inputs[i];
-        if (!inputs[i] || v->shape.rank != inputs[i]->rank) continue;
-        for (uint32_t k = 0; k < v->shape.rank; k++) {
-            const graph_dim symbol = v->shape.dims[k];
-            if (symbol >= 0 || symbol == GRAPH_DIM_UNKNOWN) continue;
-            for (uint32_t j = 0; j <= i; j++) {
-                const graph_value *w = g->values + g->inputs[j];
-                if (!inputs[j] || w->shape.rank != inputs[j]->rank) continue;
-                for (uint32_t m = 0; m < w->shape.rank; m++) {
-                    if (w->shape.dims[m] != symbol || inputs[j]->dims[m] == inputs[i]->dims[k]) {
-                        continue;
-                    }
-                    return base_fail(err, ONDOL_E_FORMAT,
-                                     "dimension '%s' is %" PRId64 " in input '%s' and %" PRId64
-                                     " in input '%s'",
-                                     g->symbols[GRAPH_SYMBOL_INDEX(symbol)], inputs[j]->dims[m],
-                                     w->name, inputs[i]->dims[k], v->name);
-                }
-            }
-        }
     }
     return ONDOL_OK;
 }
@@ -250,7 +224,6 @@ static ondol_status run_graph(network *n, network_program *p, const frame *aroun
         if (!f.slots) return base_no_memory(err, "run", g->value_count * sizeof *f.slots);
     }
     TRY(fill_slots(&f, around, inputs, err));
-    if (!around) TRY(check_symbols(g, inputs, err));
     for (graph_node_id id = 0; id < g->node_count; id++) {
         TRY(run_node(&f, id, err));
         TRY(check_cancelled(&f.runtime, err));
