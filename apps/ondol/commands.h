@@ -10,6 +10,7 @@ extern const command command_info;
 extern const command command_tokenize;
 extern const command command_eval;
 extern const command command_bench;
+extern const command command_graph;
 extern const command command_infer;
 extern const command command_devices;
 

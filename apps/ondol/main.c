@@ -8,8 +8,8 @@
 #include "ondol/commands.h"
 
 static const command *const commands[] = {
-    &command_run,  &command_chat,  &command_info,  &command_tokenize,
-    &command_eval, &command_bench, &command_infer, &command_devices,
+    &command_run,   &command_chat,  &command_info,  &command_tokenize, &command_eval,
+    &command_bench, &command_infer, &command_graph, &command_devices,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

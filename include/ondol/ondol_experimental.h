@@ -12,7 +12,8 @@ typedef enum ondol_model_text {
     ONDOL_TEXT_GRAPH_PORTABLE = 0, /* the file as a graph of ONNX operators */
     ONDOL_TEXT_GRAPH_LOWERED = 1,  /* what the optimizer made of it */
     ONDOL_TEXT_PLAN = 2,           /* steps, devices and memory offsets */
-    ONDOL_TEXT_EXPLAIN = 3         /* which kernel each operator got, and why others declined */
+    ONDOL_TEXT_EXPLAIN = 3,        /* which kernel each operator got, and why others declined */
+    ONDOL_TEXT_DOT = 4             /* the portable graph, drawn in Graphviz's language */
 } ondol_model_text;
 
 /* As ondol_chat_format: at most `capacity` bytes, *count always set. Errors: MEMORY. */
@@ -33,9 +34,10 @@ ONDOL_API uint64_t ondol_process_peak_bytes(void);
  * and log, in double, rounded once. */
 ONDOL_API void ondol_log_softmax(const float *logits, size_t n, float *log_probabilities);
 
-/* A network's graph as text. As above. */
-ONDOL_API ondol_status ondol_network_describe(const ondol_network *network, char *text,
-                                              size_t capacity, size_t *count, ondol_error *err);
+/* A network's graph: PORTABLE or DOT. As above. Errors: ARGUMENT, MEMORY. */
+ONDOL_API ondol_status ondol_network_describe(const ondol_network *network, ondol_model_text what,
+                                              char *text, size_t capacity, size_t *count,
+                                              ondol_error *err);
 
 /* What a node took, in a network opened with `profile`. Strings live during the call. */
 typedef struct ondol_node_profile {

@@ -250,6 +250,7 @@ ondol_status ondol_model_describe(const ondol_model *model, ondol_model_text wha
     base_buffer_init(&b, &e->allocator, API_TEXT_BYTES_MAX);
     switch (what) {
     case ONDOL_TEXT_GRAPH_PORTABLE: graph_print(model->portable, &b); break;
+    case ONDOL_TEXT_DOT: graph_print_dot(model->portable, &b); break;
     case ONDOL_TEXT_GRAPH_LOWERED: graph_print(model->decoder->lowered, &b); break;
     case ONDOL_TEXT_PLAN: status = append_plan(model, &b, err); break;
     case ONDOL_TEXT_EXPLAIN:

@@ -280,11 +280,17 @@ void ondol_network_profile(const ondol_network *w, ondol_profile_row row, void *
     network_profile(w->n, give_row, &to);
 }
 
-ondol_status ondol_network_describe(const ondol_network *w, char *text, size_t capacity,
-                                    size_t *count, ondol_error *err) {
+ondol_status ondol_network_describe(const ondol_network *w, ondol_model_text what, char *text,
+                                    size_t capacity, size_t *count, ondol_error *err) {
     base_buffer b;
+    if (what != ONDOL_TEXT_GRAPH_PORTABLE && what != ONDOL_TEXT_DOT) {
+        return base_fail(err, ONDOL_E_ARGUMENT, "a network has no text %d", (int)what);
+    }
     base_buffer_init(&b, &w->engine->allocator, API_TEXT_BYTES_MAX);
-    graph_print(w->g, &b);
+    if (what == ONDOL_TEXT_DOT)
+        graph_print_dot(w->g, &b);
+    else
+        graph_print(w->g, &b);
     const ondol_status status = base_buffer_status(&b, "graph", err);
     if (status == ONDOL_OK) api_text_give(&b, text, capacity, count);
     base_buffer_destroy(&b);

@@ -254,6 +254,9 @@ ondol_status graph_verify(const graph *g, ondol_error *err);
 /* Text for people, in the manner of onnx.parser: one node a line. */
 void graph_print(const graph *g, base_buffer *out);
 
+/* A drawing in Graphviz's language; subgraphs are clusters, weights stand in their nodes. */
+void graph_print_dot(const graph *g, base_buffer *out);
+
 /* "float[rows, 576]" */
 void graph_print_type(const graph *g, const graph_value *v, base_buffer *out);
 
