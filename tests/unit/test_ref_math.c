@@ -281,6 +281,28 @@ static void softmaxes(void **state) {
     op_end(&c);
 }
 
+/* Sums of bfloat16 are rounded, but a long line does not stand still at 256. */
+static void long_softmax_of_bfloat16(void **state) {
+    (void)state;
+    static const int64_t counts[] = {1, 7, 8, 9, 15, 17, 4096, 5000};
+    for (size_t n = 0; n < sizeof counts / sizeof *counts; n++) {
+        op_call c;
+        op_begin(&c);
+        tensor_value *x = op_tensor(&c, TENSOR_ELEMENT_BF16, DIMS(counts[n]));
+        for (uint64_t i = 0; i < x->elems; i++)
+            tensor_set_number(x->element, x->data, i, 3);
+        op_take(&c, x);
+        op_node(&c, "", "Softmax", 1);
+        op_run_ok(&c);
+        const double want = 1 / (double)counts[n];
+        for (uint64_t i = 0; i < x->elems; i++) {
+            const double got = tensor_get_number(x->element, c.outputs[0]->data, i);
+            if (fabs(got - want) > want / 100) fail_msg("of %" PRId64 ": %g", counts[n], got);
+        }
+        op_end(&c);
+    }
+}
+
 static void products(void **state) {
     (void)state;
     op_call c;
@@ -672,6 +694,7 @@ int main(void) {
         cmocka_unit_test(top_k),
         cmocka_unit_test(cumulations),
         cmocka_unit_test(softmaxes),
+        cmocka_unit_test(long_softmax_of_bfloat16),
         cmocka_unit_test(products),
         cmocka_unit_test(gemm),
         cmocka_unit_test(einsums),

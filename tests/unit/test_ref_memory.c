@@ -48,6 +48,10 @@ static void make_einsum(op_call *c) {
     op_node(c, "", "Einsum", 1);
     op_set_string(c, "equation", "ij,jk,kl->il");
 }
+static void make_softmax(op_call *c) {
+    square(c, F32);
+    op_node(c, "", "Softmax", 1);
+}
 static void make_det(op_call *c) {
     square(c, F32);
     op_node(c, "", "Det", 1);
@@ -142,6 +146,7 @@ static const make_call CALLS[] = {
     make_qlinear_matmul_float8,
     make_conv_integer,
     make_qlinear_conv,
+    make_softmax,
 };
 
 static void each_allocation_fails(void **state) {

@@ -5,6 +5,7 @@
 
 #include "device/ref/ops/ref_kernels.h"
 #include "device/ref/ops/ref_reduce.h"
+#include "device/ref/ops/ref_softmax.h"
 
 /* Input 0 and its attribute `axis`. */
 static ondol_status begin(plan_call *c, unsigned classes, tensor_value **x, uint32_t *axis,
@@ -108,6 +109,7 @@ typedef struct line {
     const tensor_value *x;
     tensor_value *y;
     uint64_t first, step, count;
+    double *work; /* [count] */
 } line;
 
 static double get(const line *l, uint64_t k) {
@@ -117,7 +119,7 @@ static void set(const line *l, uint64_t k, double v) {
     tensor_set_number(l->y->element, l->y->data, l->first + k * l->step, v);
 }
 
-static void softmax(const line *l, bool is_log) {
+static void log_softmax(const line *l) {
     double largest = -INFINITY, sum = 0;
     for (uint64_t k = 0; k < l->count; k++) {
         const double v = get(l, k);
@@ -125,10 +127,16 @@ static void softmax(const line *l, bool is_log) {
     }
     for (uint64_t k = 0; k < l->count; k++)
         sum += exp(get(l, k) - largest);
-    for (uint64_t k = 0; k < l->count; k++) {
-        const double v = get(l, k) - largest;
-        set(l, k, is_log ? v - log(sum) : exp(v) / sum);
-    }
+    for (uint64_t k = 0; k < l->count; k++)
+        set(l, k, get(l, k) - largest - log(sum));
+}
+
+static void softmax(const line *l) {
+    for (uint64_t k = 0; k < l->count; k++)
+        l->work[k] = get(l, k);
+    ref_softmax_line(l->x->element, l->work, l->count);
+    for (uint64_t k = 0; k < l->count; k++)
+        set(l, k, l->work[k]);
 }
 
 /* 1 at the first of the greatest. */
@@ -156,6 +164,7 @@ static void normalize(const line *l, int64_t p) {
 ondol_status ref_along_axis(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
     uint32_t axis = 0;
+    void *work = NULL;
     ondol_status status = ONDOL_OK;
     const graph_op op = c->g->nodes[c->node].op;
     const int64_t p = op == GRAPH_OP_LP_NORMALIZATION ? graph_get_int(c->g, c->node, "p") : 1;
@@ -163,15 +172,17 @@ ondol_status ref_along_axis(plan_call *c, ondol_error *err) {
     TRY(begin(c, REF_CLASS_FLOAT, &x, &axis, err));
     TRY(plan_call_output(c, 0, x->element, x->rank, x->dims, &y, err));
     const ref_split s = ref_split_at(x, axis);
+    TRY(ref_alloc(c, x->elems ? s.axis : 0, sizeof(double), "a line of numbers", &work, err));
     for (uint64_t n = 0; x->elems && n < s.outer * s.inner; n++) {
-        const line l = {x, y, position(&s, n / s.inner, 0, n % s.inner), s.inner, s.axis};
+        const line l = {x, y, position(&s, n / s.inner, 0, n % s.inner), s.inner, s.axis, work};
         switch (op) {
-        case GRAPH_OP_SOFTMAX: softmax(&l, false); break;
-        case GRAPH_OP_LOG_SOFTMAX: softmax(&l, true); break;
+        case GRAPH_OP_SOFTMAX: softmax(&l); break;
+        case GRAPH_OP_LOG_SOFTMAX: log_softmax(&l); break;
         case GRAPH_OP_HARDMAX: hardmax(&l); break;
         default: normalize(&l, p); break;
         }
     }
 done:
+    tensor_heap_free(c->heap, work);
     return status;
 }
