@@ -4,10 +4,10 @@
 
 #include "device/cpu/ops/cpu_kernels.h"
 
-cpu_kernel_accept cpu_accepts_conv, cpu_accepts_pool;
-cpu_kernel_run cpu_run_conv, cpu_run_pool, cpu_run_global_pool;
-cpu_kernel_prepare cpu_prepare_conv;
-cpu_kernel_release cpu_release_conv;
+cpu_kernel_accept cpu_accepts_conv, cpu_accepts_conv_transpose, cpu_accepts_pool;
+cpu_kernel_run cpu_run_conv, cpu_run_conv_transpose, cpu_run_pool, cpu_run_global_pool;
+cpu_kernel_prepare cpu_prepare_conv, cpu_prepare_conv_transpose;
+cpu_kernel_release cpu_release_conv, cpu_release_conv_transpose;
 
 /* A window over [H, W]; one spatial dimension is W with H = 1. */
 typedef struct cpu_window {

@@ -1,6 +1,6 @@
 /* One axis of a Resize. In: places of the output. Out: places of the input and their weights.
  * Source: the ONNX specification's formulas; cubic: Keys 1981, equation 4. */
-#include "device/ref/ops/ref_resize_axis.h"
+#include "device/host_resize.h"
 
 #include <math.h>
 

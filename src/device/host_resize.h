@@ -1,9 +1,9 @@
-/* One axis of a Resize: which places of the input a place of the output is made of. */
-#ifndef DEVICE_REF_RESIZE_AXIS_H
-#define DEVICE_REF_RESIZE_AXIS_H
+/* Resize: what a node asks for, and of which places of the input a place of the output is made.
+ * Devices that compute in host memory share it. */
+#ifndef DEVICE_HOST_RESIZE_H
+#define DEVICE_HOST_RESIZE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "plan/kernel.h"
 
 typedef enum resize_mode { RESIZE_NEAREST, RESIZE_LINEAR, RESIZE_CUBIC } resize_mode;
 
@@ -53,5 +53,19 @@ uint64_t resize_axis_taps(const resize_rules *r, const resize_axis *a);
  * taps: as above. */
 void resize_axis_weights(const resize_rules *r, const resize_axis *a, double source, uint64_t taps,
                          int64_t *first, double *weights);
+
+/* A Resize under way. */
+typedef struct host_resizing {
+    resize_rules rules;
+    resize_axis axes[TENSOR_MAX_RANK]; /* of input 0, each checked */
+    tensor_value *x;
+} host_resizing;
+
+/* Reads inputs and attributes of a Resize node. Errors: FORMAT with what does not fit. */
+ondol_status host_resize_read(const plan_call *c, host_resizing *out, ondol_error *err);
+
+/* RESIZE_NEAREST: fills y, dense, of any type. Errors: LIMIT, MEMORY. */
+ondol_status host_resize_nearest(const plan_call *c, const host_resizing *r, tensor_value *y,
+                                 ondol_error *err);
 
 #endif
