@@ -206,7 +206,7 @@ static ondol_status read_bias(const plan_call *c, int64_t channels, const float 
 
 /* Products to a unit at least. */
 #define UNIT_PRODUCTS ((int64_t)1 << 17)
-#define UNIT_PIXELS   ((int64_t)64)
+#define UNIT_PIXELS   ((int64_t)128)
 
 static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_error *err) {
     const conv_state *s = j->s;
@@ -214,9 +214,12 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
     const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
     void *work = NULL;
     ondol_status status = ONDOL_OK;
-    j->each = UNIT_PRODUCTS / (k * j->y_channels) + 1;
-    if (j->each > UNIT_PIXELS && !s->taps) j->each = UNIT_PIXELS;
-    if (j->direct && j->each < UNIT_PIXELS) j->each = UNIT_PIXELS;
+    /* Pixels of a unit share one pass over the weights; each thread gets some units. */
+    const int64_t worth = UNIT_PRODUCTS / (k * j->y_channels) + 1;
+    const int64_t share = (images * j->pixels / (4 * (int64_t)threads) + 7) / 8 * 8;
+    j->each = UNIT_PIXELS < share ? UNIT_PIXELS : share;
+    if (s->taps || j->each < worth) j->each = worth;
+    if (j->each < 8) j->each = 8;
     if (j->pixels == 1 && images == 1 && j->direct && s->groups == 1) {
         /* A product with one row: cut along the channels. */
         const cpu_gemm_call call = {
