@@ -26,7 +26,7 @@ static ondol_status give_numbers(plan_call *c, tensor_element e, ondol_error *er
     for (uint64_t i = 0; i < y->elems; i++) {
         const double v = start + (double)i * delta;
         const bool through_float = is_half && stash == TENSOR_ELEMENT_F32;
-        tensor_set_number(e, y->data, i, through_float ? (double)(float)v : v);
+        tensor_set_number(e, y->data, i, through_float ? ref_round_to(TENSOR_ELEMENT_F32, v) : v);
     }
 done:
     return status;
