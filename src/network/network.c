@@ -213,7 +213,8 @@ static ondol_status run_graph(network *n, network_program *p, const frame *aroun
     frame f = {.runtime = {.run_subgraph = run_subgraph,
                            .check_cancelled = check_cancelled,
                            .max_iterations = n->options.max_iterations,
-                           .seed = n->options.seed},
+                           .seed = n->options.seed,
+                           .draws = &n->draws},
                .n = n,
                .p = p};
     ondol_status status = ONDOL_OK;
@@ -281,6 +282,7 @@ tensor_heap *network_heap(network *n) {
 
 ondol_status network_run(network *n, tensor_value *const *inputs, tensor_value **outputs,
                          ondol_error *err) {
+    n->draws = 0;
     ondol_status status = run_graph(n, n->program, NULL, inputs, outputs, err);
     atomic_store(&n->cancelled, false);
     return status;

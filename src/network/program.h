@@ -37,6 +37,7 @@ struct network {
     network_program *program;
     uint32_t *device_nodes; /* [device_count] */
     uint32_t node_count;
+    uint64_t draws; /* random operators without a seed that have run in this run */
     atomic_bool cancelled;
 };
 

@@ -27,6 +27,7 @@ struct plan_runtime {
     ondol_status (*check_cancelled)(plan_runtime *r, ondol_error *err);
     uint64_t max_iterations; /* of one Loop */
     uint64_t seed;           /* of random operators without a seed of their own */
+    uint64_t *draws;         /* how many of those have run in this run; NULL: none may */
 };
 
 struct plan_call {
