@@ -28,6 +28,10 @@ ondol_status optimize_decoder_create(const ondol_allocator *a, const graph *port
                                      optimize_decoder **out, ondol_error *err);
 void optimize_decoder_destroy(optimize_decoder *d);
 
+/* Passes for a graph that runs as it is written, in place; its constants have been folded.
+ * Errors: MEMORY. */
+ondol_status optimize_network(graph *g, ondol_error *err);
+
 /* The passes, one a file; each makes a new graph. */
 
 /* Portable decoder -> lowered, all outputs on all rows; fills all of *d but its allocator. */
