@@ -34,6 +34,13 @@ done:
     return status;
 }
 
+ondol_status ref_ms_needed(const plan_call *c, uint32_t i, const char *name, uint32_t rank,
+                           const int64_t *dims, double **out, ondol_error *err) {
+    *out = NULL;
+    if (!plan_call_input(c, i)) return plan_call_fail(c, err, "%s is missing", name);
+    return ref_ms_numbers(c, i, name, rank, dims, out, err);
+}
+
 ondol_status ref_ms_doubles(const plan_call *c, uint64_t count, const char *what, double **out,
                             ondol_error *err) {
     void *p = NULL;

@@ -18,6 +18,10 @@ ondol_status ref_ms_integers(const plan_call *c, uint32_t i, const char *name, u
 ondol_status ref_ms_numbers(const plan_call *c, uint32_t i, const char *name, uint32_t rank,
                             const int64_t *dims, double **out, ondol_error *err);
 
+/* The same of an input that must be there. */
+ondol_status ref_ms_needed(const plan_call *c, uint32_t i, const char *name, uint32_t rank,
+                           const int64_t *dims, double **out, ondol_error *err);
+
 /* count doubles of working memory. Errors: LIMIT, MEMORY. */
 ondol_status ref_ms_doubles(const plan_call *c, uint64_t count, const char *what, double **out,
                             ondol_error *err);

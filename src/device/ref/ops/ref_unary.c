@@ -24,6 +24,12 @@ static double at_most(double x, double most) {
     return x > most ? most : x;
 }
 
+double ref_gelu_of(double x) {
+    return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+}
+double ref_gelu_tanh_of(double x) {
+    return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
 static double sigmoid(double x) {
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
@@ -55,8 +61,8 @@ UNARY(unary_elu, x < 0 ? a * expm1(x) : x)
 UNARY(unary_erf, erf(x))
 UNARY(unary_exp, exp(x))
 UNARY(unary_floor, floor(x))
-UNARY(unary_gelu, 0.5 * x * (1 + erf(x * 0.70710678118654752440)))
-UNARY(unary_gelu_tanh, 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))))
+UNARY(unary_gelu, ref_gelu_of(x))
+UNARY(unary_gelu_tanh, ref_gelu_tanh_of(x))
 UNARY(unary_hard_sigmoid, at_least(at_most(a *x + b, 1), 0))
 UNARY(unary_hard_swish, x *at_least(at_most(x / 6 + 0.5, 1), 0))
 UNARY(unary_leaky_relu, x < 0 ? a * x : x)
@@ -101,6 +107,8 @@ static const unary_row ROWS[] = {
     {GRAPH_OP_LEAKY_RELU, unary_leaky_relu, "alpha", NULL},
     {GRAPH_OP_LOG, unary_log, NULL, NULL},
     {GRAPH_OP_MISH, unary_mish, NULL, NULL},
+    {GRAPH_OP_MS_GELU, unary_gelu, NULL, NULL},
+    {GRAPH_OP_MS_QUICK_GELU, unary_swish, "alpha", NULL},
     {GRAPH_OP_NEG, unary_neg, NULL, NULL},
     {GRAPH_OP_RECIPROCAL, unary_reciprocal, NULL, NULL},
     {GRAPH_OP_RELU, unary_relu, NULL, NULL},
