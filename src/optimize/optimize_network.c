@@ -193,6 +193,116 @@ static void fuse_hard_swish(pass *p, graph_node_id id) {
     }
 }
 
+/* ----------------------------------------------------------------------------------------- Gelu */
+
+static bool is_near(const graph_value *v, double number) {
+    float have = 0;
+    if (!is_f32_constant(v) || v->data_bytes != sizeof have || v->shape.rank > 1) return false;
+    memcpy(&have, v->data, sizeof have);
+    return fabs(have - number) <= 1e-6 * number;
+}
+
+/* The input of a Mul beside a constant near that number. */
+static bool scaled(const pass *p, const graph_node *n, double number, graph_value_id *out) {
+    for (uint32_t i = 0; n && n->op == GRAPH_OP_MUL && i < 2; i++) {
+        if (!is_near(input_of(p->g, n, i), number)) continue;
+        *out = n->inputs[1 - i];
+        return true;
+    }
+    return false;
+}
+
+/* x, when v is 1 + Erf(x / sqrt 2), each step for one reader; the nodes in gone. */
+static bool match_erf(const pass *p, graph_value_id v, graph_value_id *x, graph_node_id gone[3]) {
+    const graph *g = p->g;
+    graph_value_id inner = GRAPH_NONE;
+    const graph_node *add = only_producer(p, v);
+    if (!add || add->op != GRAPH_OP_ADD || !other_than(g, add, 1, &inner)) return false;
+    const graph_node *erf = only_producer(p, inner);
+    if (!erf || erf->op != GRAPH_OP_ERF) return false;
+    const graph_node *div = only_producer(p, erf->inputs[0]);
+    if (!div) return false;
+    if (div->op == GRAPH_OP_DIV && is_near(input_of(g, div, 1), 1.4142135623730951)) {
+        *x = div->inputs[0];
+    } else if (!scaled(p, div, 0.70710678118654752, x)) {
+        return false;
+    }
+    gone[0] = (graph_node_id)(add - g->nodes);
+    gone[1] = (graph_node_id)(erf - g->nodes);
+    gone[2] = (graph_node_id)(div - g->nodes);
+    return *x != GRAPH_NONE && g->values[*x].element == TENSOR_ELEMENT_F32;
+}
+
+/* Mul node id becomes Gelu of x; `middle` and the three of gone are no more. */
+static void become_gelu(pass *p, graph_node_id id, graph_value_id x, graph_node_id middle,
+                        const graph_node_id gone[3]) {
+    graph_node *n = p->g->nodes + id;
+    for (uint32_t i = 0; i < 3; i++)
+        p->gone[gone[i]] = true;
+    p->gone[middle] = true;
+    n->op = GRAPH_OP_GELU;
+    n->inputs[0] = x;
+    n->input_count = 1;
+    p->uses[x]--; /* two readers have become one */
+}
+
+/* The three ways to multiply x, 1/2 and 1 + Erf: x (t / 2), (x / 2) t, (x t) / 2. */
+static void fuse_gelu(pass *p, graph_node_id id) {
+    const graph *g = p->g;
+    const graph_node *n = g->nodes + id;
+    graph_node_id gone[3];
+    graph_value_id x = GRAPH_NONE, y = GRAPH_NONE;
+    for (uint32_t i = 0; i < 2; i++) {
+        const graph_value_id a = n->inputs[i], b = n->inputs[1 - i];
+        const graph_node *middle = only_producer(p, a);
+        if (!middle || middle->op != GRAPH_OP_MUL) continue;
+        const graph_node_id at = (graph_node_id)(middle - g->nodes);
+        if (scaled(p, middle, 0.5, &y)) {
+            const bool first = match_erf(p, y, &x, gone) && b == x;
+            const bool second = !first && match_erf(p, b, &x, gone) && y == x;
+            if (first || second) {
+                become_gelu(p, id, x, at, gone);
+                return;
+            }
+        }
+        for (uint32_t k = 0; k < 2 && is_near(g->values + b, 0.5); k++) {
+            if (match_erf(p, middle->inputs[k], &x, gone) && middle->inputs[1 - k] == x) {
+                become_gelu(p, id, x, at, gone);
+                return;
+            }
+        }
+    }
+}
+
+/* --------------------------------------------------------------------------------------- Linear */
+
+/* MatMul(x, W) + bias, W [K, N] and bias [N] constant. */
+static ondol_status fuse_linear(pass *p, graph_node_id id, ondol_error *err) {
+    graph *g = p->g;
+    for (uint32_t i = 0; i < 2 && g->nodes[id].input_count == 2; i++) {
+        graph_node *matmul = only_producer(p, g->nodes[id].inputs[i]);
+        const graph_value *bias = input_of(g, g->nodes + id, 1 - i);
+        if (!matmul || matmul->op != GRAPH_OP_MATMUL || !is_f32_constant(bias)) continue;
+        const graph_value *x = input_of(g, matmul, 0), *w = input_of(g, matmul, 1);
+        if (!is_f32_constant(w) || w->shape.rank != 2 || bias->shape.rank != 1 ||
+            bias->shape.dims[0] != w->shape.dims[1] || w->shape.dims[0] < 1 ||
+            w->shape.dims[1] < 1 || x->element != TENSOR_ELEMENT_F32) {
+            continue;
+        }
+        graph_value_id *inputs = base_arena_alloc(&g->arena, 3, sizeof *inputs);
+        if (!inputs) return base_no_memory(err, "graph", 3 * sizeof *inputs);
+        inputs[0] = matmul->inputs[0];
+        inputs[1] = matmul->inputs[1];
+        inputs[2] = g->nodes[id].inputs[1 - i];
+        matmul->op = GRAPH_OP_O_LINEAR;
+        matmul->inputs = inputs;
+        matmul->input_count = 3;
+        take_over(p, matmul, id);
+        return ONDOL_OK;
+    }
+    return ONDOL_OK;
+}
+
 static void drop_gone(pass *p) {
     graph *g = p->g;
     uint32_t kept = 0;
@@ -220,6 +330,8 @@ ondol_status optimize_network(graph *g, ondol_error *err) {
         if (p.gone[id]) continue;
         if (g->nodes[id].op == GRAPH_OP_BATCH_NORMALIZATION) TRY(fold_norm(&p, id, err));
         if (g->nodes[id].op == GRAPH_OP_DIV) fuse_hard_swish(&p, id);
+        if (g->nodes[id].op == GRAPH_OP_MUL) fuse_gelu(&p, id);
+        if (g->nodes[id].op == GRAPH_OP_ADD) TRY(fuse_linear(&p, id, err));
     }
     drop_gone(&p);
     for (graph *sub = g->first_subgraph; sub; sub = sub->next_sibling)

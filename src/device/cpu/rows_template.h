@@ -169,23 +169,36 @@ INLINE float reduce_sum(cpu_reduction op, const float *x, size_t n) {
     return lanes_sum(lanes_add(lanes_add(sums[0], sums[1]), lanes_add(sums[2], sums[3])));
 }
 
+/* 16 running extremes, so that none waits for the one before it. A NaN stays once it is there. */
+#define EXTREME(better)                                                                            \
+    do {                                                                                           \
+        float best[16];                                                                            \
+        for (unsigned l = 0; l < 16; l++)                                                          \
+            best[l] = x[0];                                                                        \
+        size_t i = 0;                                                                              \
+        for (; i + 16 <= n; i += 16) {                                                             \
+            for (unsigned l = 0; l < 16; l++) {                                                    \
+                const float v = x[i + l];                                                          \
+                best[l] = v better best[l] || v != v ? v : best[l];                                \
+            }                                                                                      \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            best[0] = x[i] better best[0] || x[i] != x[i] ? x[i] : best[0];                        \
+        for (unsigned l = 1; l < 16; l++)                                                          \
+            best[0] = best[l] better best[0] || best[l] != best[l] ? best[l] : best[0];            \
+        return best[0];                                                                            \
+    } while (0)
+
 static float reduce(cpu_reduction op, const float *x, size_t n) {
-    float most = x[0];
     switch (op) {
-    case CPU_REDUCTION_SUM: return reduce_sum(CPU_REDUCTION_SUM, x, n);
     case CPU_REDUCTION_SQUARES: return reduce_sum(CPU_REDUCTION_SQUARES, x, n);
     case CPU_REDUCTION_ABS: return reduce_sum(CPU_REDUCTION_ABS, x, n);
-    case CPU_REDUCTION_MAX:
-        for (size_t i = 1; i < n; i++)
-            most = x[i] > most || x[i] != x[i] ? x[i] : most;
-        return most;
-    case CPU_REDUCTION_MIN:
-        for (size_t i = 1; i < n; i++)
-            most = x[i] < most || x[i] != x[i] ? x[i] : most;
-        return most;
+    case CPU_REDUCTION_MAX: EXTREME(>);
+    case CPU_REDUCTION_MIN: EXTREME(<);
+    default: return reduce_sum(CPU_REDUCTION_SUM, x, n);
     }
-    return most;
 }
+#undef EXTREME
 
 static void accumulate(cpu_reduction op, float *total, const float *x, size_t n) {
     switch (op) {

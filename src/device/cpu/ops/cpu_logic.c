@@ -54,11 +54,29 @@ typedef struct pair_job {
     void *y;
 } pair_job;
 
+/* Each of the ways that operands step, so that the compiler makes vectors of each. */
 #define EACH(type, result, expression)                                                             \
-    for (int64_t i = 0; i < r->count; i++) {                                                       \
-        const type u = ((const type *)j->a)[r->at[0] + i * p];                                     \
-        const type v = ((const type *)j->b)[r->at[1] + i * q];                                     \
-        ((result *)j->y)[r->out + i] = (result)(expression);                                       \
+    {                                                                                              \
+        const type *a = (const type *)j->a + r->at[0], *b_ = (const type *)j->b + r->at[1];        \
+        result *y = (result *)j->y + r->out;                                                       \
+        if (p && q) {                                                                              \
+            for (int64_t i = 0; i < r->count; i++) {                                               \
+                const type u = a[i], v = b_[i];                                                    \
+                y[i] = (result)(expression);                                                       \
+            }                                                                                      \
+        } else if (p) {                                                                            \
+            const type v = *b_;                                                                    \
+            for (int64_t i = 0; i < r->count; i++) {                                               \
+                const type u = a[i];                                                               \
+                y[i] = (result)(expression);                                                       \
+            }                                                                                      \
+        } else {                                                                                   \
+            const type u = *a;                                                                     \
+            for (int64_t i = 0; i < r->count; i++) {                                               \
+                const type v = b_[i * q];                                                          \
+                y[i] = (result)(expression);                                                       \
+            }                                                                                      \
+        }                                                                                          \
     }                                                                                              \
     break
 
@@ -168,11 +186,12 @@ ondol_status cpu_run_is_nan(plan_call *c, ondol_error *err) {
     if (status == ONDOL_OK) {
         status = plan_call_output(c, 0, TENSOR_ELEMENT_BOOL, x->rank, x->dims, &y, err);
     }
-    for (uint64_t i = 0; status == ONDOL_OK && i < x->elems; i++) {
-        const float v = ((const float *)x->data)[i];
-        ((uint8_t *)y->data)[i] = v != v;
-    }
-    return status;
+    if (status != ONDOL_OK) return status;
+    const float *from = x->data;
+    uint8_t *to = y->data;
+    for (uint64_t i = 0; i < x->elems; i++)
+        to[i] = from[i] != from[i];
+    return ONDOL_OK;
 }
 
 typedef struct where_job {

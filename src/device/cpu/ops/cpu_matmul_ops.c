@@ -209,7 +209,9 @@ ondol_status cpu_run_matmul(plan_call *c, ondol_error *err) {
     if (!p.k) {
         memset(y->data, 0, (size_t)tensor_value_bytes(y));
     } else if (s && !p.a_transposed) {
-        const cpu_gemm_call g = {&s->packed, p.a, p.k, p.batch.count * p.m, p.y, p.n, NULL};
+        const tensor_value *bias = plan_call_input(c, 2);
+        const cpu_gemm_call g = {
+            &s->packed, p.a, p.k, p.batch.count * p.m, p.y, p.n, bias ? bias->data : NULL};
         cpu_gemm_run(c->pool, &g);
     } else if (b->rank <= 2 && !p.a_transposed) {
         p.m *= p.batch.count; /* one B for all */
