@@ -151,7 +151,7 @@ def row(schema, domain, newest, rules):
     inputs, outputs = formal(schema.inputs), formal(schema.outputs)
     counts = ", ".join(count(n) for n in (schema.min_input, schema.max_input, schema.min_output, schema.max_output))
     macro = "OP" if newest and not schema.deprecated else "GONE" if schema.deprecated else "OLD"
-    rule = rules.get(symbol, "infer_by_types")
+    rule = rules.get(symbol, "infer_by_types") if macro == "OP" else "infer_by_types"
     body = [wrapped(joined(x)) for x in (inputs, outputs, types(schema), attributes(schema))]
     return (f'{macro}({symbol}, "{domain}", "{schema.name}", {schema.since_version}, {counts},\n   {rule},\n   '
             + ",\n   ".join(body) + ")\n")

@@ -142,8 +142,9 @@ void upgrade_scan(onnx_upgrade *u) {
     const graph_value_id batch = upgrade_reshape(u, size_of(u, first, 0), upgrade_ints(u, NULL, 0));
     s.longest = size_of(u, first, 1);
     open_loop(&s);
+    if (u->status != ONDOL_OK) return;
     fill_loop(&s);
-    if (u->status == ONDOL_OK) u->status = s.inner.status;
+    u->status = s.inner.status;
     const graph_value_id inputs[] = {batch, GRAPH_NONE};
     const graph_node_id n = upgrade_node(u, GRAPH_OP_LOOP, inputs, 2, u->output_count);
     if (u->status != ONDOL_OK) return;

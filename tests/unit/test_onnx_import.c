@@ -1,5 +1,9 @@
 /* ONNX models to graphs: values and their types, defaults, captures, functions, and that every
  * failing allocation is a status without a leak. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "base/file.h"
 #include "fail_alloc.h"
 #include "graph/ops.h"
 #include "models/onnx_import.h"
@@ -348,6 +352,27 @@ static void stated_types_fill_in(void **state) {
     assert_string_equal(f->g->symbols[GRAPH_SYMBOL_INDEX(z->shape.dims[1])], "found");
 }
 
+/* Imports bytes with each allocation failing in turn. */
+static void fail_each(const void *bytes, size_t size) {
+    for (size_t n = 0;; n++) {
+        fail_alloc memory;
+        onnx_file *file = NULL;
+        graph *made = NULL;
+        ondol_error err = {0};
+        fail_alloc_init(&memory, n);
+        ondol_status status = onnx_file_open_memory(&memory.api, bytes, size, &file, &err);
+        if (status == ONDOL_OK) status = models_graph_from_onnx(&memory.api, file, &made, &err);
+        graph_destroy(made);
+        onnx_file_close(file);
+        fail_alloc_check_empty(&memory);
+        if (!memory.failed) {
+            ASSERT_STATUS(status, ONDOL_OK);
+            break;
+        }
+        ASSERT_STATUS(status, ONDOL_E_MEMORY);
+    }
+}
+
 static void every_allocation_may_fail(void **state) {
     fixture *f = *state;
     onnx_build *b = &f->build;
@@ -360,24 +385,29 @@ static void every_allocation_may_fail(void **state) {
     onnx_model_proto m = model_of(b, &g, 11);
     m.functions = (onnx_function_list){&function, 1};
     build_bytes(b, &m);
-    for (size_t n = 0;; n++) {
-        fail_alloc memory;
-        onnx_file *file = NULL;
-        graph *made = NULL;
-        ondol_error err = {0};
-        fail_alloc_init(&memory, n);
-        ondol_status status =
-            onnx_file_open_memory(&memory.api, b->bytes.data, b->bytes.size, &file, &err);
-        if (status == ONDOL_OK) status = models_graph_from_onnx(&memory.api, file, &made, &err);
-        graph_destroy(made);
-        onnx_file_close(file);
-        fail_alloc_check_empty(&memory);
-        if (!memory.failed) {
-            ASSERT_STATUS(status, ONDOL_OK);
-            break;
-        }
-        ASSERT_STATUS(status, ONDOL_E_MEMORY);
+    fail_each(b->bytes.data, b->bytes.size);
+}
+
+/* The fuzzer's seeds: functions, control flow, most rules of upgrade. */
+static void every_allocation_of_a_seed_may_fail(void **state) {
+    fixture *f = *state;
+    const char *folder = ONDOL_TEST_DATA "/../../fuzz/seeds/onnx_load";
+    DIR *d = opendir(folder);
+    size_t count = 0;
+    assert_non_null(d);
+    for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+        char path[1024];
+        base_file file;
+        ondol_error err;
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        ASSERT_OK(base_file_open(&f->build.heap, path, false, &file, &err));
+        fail_each(file.data, file.size);
+        base_file_close(&file);
+        count++;
     }
+    closedir(d);
+    assert_true(count > 30);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -396,6 +426,7 @@ int main(void) {
         TEST(old_versions_become_new),
         TEST(stated_types_fill_in),
         TEST(every_allocation_may_fail),
+        TEST(every_allocation_of_a_seed_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
