@@ -141,7 +141,7 @@ static void make_problem(check *c, const weight_kind *kind, data_kind data, uint
     p->tokens = c->quick ? 9 : TOKENS_MAX;
     const size_t outputs = (size_t)ROWS_MAX * TOKENS_MAX;
     p->x_stride = k + 5;
-    check_weight_make(c, kind, data, ROWS_MAX, k, &p->w);
+    check_weight_make(c, kind, data, p->rows, k, &p->w);
     p->x = check_alloc(TOKENS_MAX * p->x_stride * sizeof *p->x, 4);
     p->bias = check_alloc(ROWS_MAX * sizeof *p->bias, 4);
     p->want = check_alloc(outputs * sizeof *p->want, 0);
