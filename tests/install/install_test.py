@@ -25,8 +25,8 @@ class Failure(Exception):
 def run(*command, **options):
     """Standard output of a command that must succeed."""
     environment = {**os.environ, **options.pop("environment", {})}
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=300,
-                          **options)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace", env=environment,
+                          timeout=300, **options)
     if done.returncode:
         raise Failure(f"{' '.join(map(str, command))}\n  ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
