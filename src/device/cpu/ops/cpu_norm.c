@@ -31,7 +31,7 @@ typedef struct norm_job {
     const cpu_kernels *kernels;
     const float *x, *skip, *skip_bias, *weight, *bias;
     float *y, *sum;
-    uint64_t lines, each, n;
+    uint64_t lines, skip_lines, each, n; /* skip's lines are taken again from the first */
     float epsilon;
     bool rms;
 } norm_job;
@@ -45,7 +45,8 @@ static void norm_unit(uint32_t unit, unsigned thread, void *argument) {
         float *y = j->y + i * j->n;
         if (j->skip) {
             float *sum = j->sum ? j->sum + i * j->n : y;
-            j->rows->binary(CPU_BINARY_ADD, sum, x, 1, j->skip + i * j->n, 1, n);
+            const float *skip = j->skip + i % j->skip_lines * j->n;
+            j->rows->binary(CPU_BINARY_ADD, sum, x, 1, skip, 1, n);
             if (j->skip_bias) j->rows->binary(CPU_BINARY_ADD, sum, sum, 1, j->skip_bias, 1, n);
             x = sum;
         }
@@ -111,6 +112,16 @@ ondol_status cpu_run_rms_norm(plan_call *c, ondol_error *err) {
     return run_norm(c, true, err);
 }
 
+/* skip has x's dims, or is one example of a batch of them. */
+static bool is_skip_of(const tensor_value *x, const tensor_value *skip) {
+    const bool is_one = skip->rank == x->rank && x->rank == 3 && skip->dims[0] == 1;
+    const uint32_t lead = x->rank > skip->rank ? 1 : 0;
+    if (!x->rank || skip->rank + lead != x->rank || (lead && x->rank != 3)) return false;
+    for (uint32_t i = is_one ? 1 : 0; i < skip->rank; i++)
+        if (skip->dims[i] != x->dims[i + lead]) return false;
+    return true;
+}
+
 /* Outputs 0: the normed sum, 3: the sum. */
 ondol_status cpu_run_skip_rms_norm(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *skip = NULL, *y = NULL, *sum = NULL;
@@ -118,7 +129,7 @@ ondol_status cpu_run_skip_rms_norm(plan_call *c, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &x, err));
     TRY(plan_call_typed(c, 1, TENSOR_ELEMENT_F32, &skip, err));
-    if (!x->rank || skip->elems != x->elems) {
+    if (!is_skip_of(x, skip)) {
         return plan_call_fail(c, err, "skip has %" PRIu64 " elements, expected %" PRIu64,
                               skip->elems, x->elems);
     }
@@ -132,6 +143,7 @@ ondol_status cpu_run_skip_rms_norm(plan_call *c, ondol_error *err) {
         j.sum = sum->data;
     }
     j.lines = j.n ? x->elems / j.n : 0;
+    j.skip_lines = j.n ? skip->elems / j.n : 0;
     j.x = x->data;
     j.skip = skip->data;
     j.y = y->data;
