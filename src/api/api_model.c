@@ -103,7 +103,7 @@ static ondol_status build(ondol_model *m, opening *x, ondol_error *err) {
     m->lock = base_mutex_create(a);
     if (!m->lock) return base_no_memory(err, "model", sizeof *m);
     TRY(models_graph_from_gguf(a, m->file, &m->portable, &m->info, err));
-    TRY(optimize_decoder_create(a, m->portable, &m->decoder, err));
+    TRY(optimize_decoder_create(a, m->portable, NULL, &m->decoder, err));
     TRY(read_text(m, err));
     TRY(check_vocabulary(m, err));
     count_tensors(m);

@@ -81,4 +81,7 @@ const uint32_t *host_page_table(const host_context *c, uint32_t group, uint32_t 
 /* The layer's first byte in page 0 of its pool. */
 unsigned char *host_layer_pool(const host_context *c, const plan_kv_layer *layer);
 
+/* RotaryRows for rows [first, first + rows) of the step. */
+void host_rotary_rows(const host_context *c, uint32_t first, uint32_t rows);
+
 #endif

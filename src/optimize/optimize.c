@@ -13,11 +13,13 @@ void optimize_decoder_destroy(optimize_decoder *d) {
 }
 
 ondol_status optimize_decoder_create(const ondol_allocator *a, const graph *portable,
-                                     optimize_decoder **out, ondol_error *err) {
+                                     const optimize_options *options, optimize_decoder **out,
+                                     ondol_error *err) {
     optimize_decoder *d = base_calloc(a, 1, sizeof *d);
     if (!d) return base_no_memory(err, "decoder", sizeof *d);
     d->allocator = a;
-    ondol_status status = optimize_lower_decoder(portable, d, err);
+    const optimize_options none = {0};
+    ondol_status status = optimize_lower_decoder(portable, options ? options : &none, d, err);
     for (size_t i = 0; i < sizeof passes / sizeof *passes && status == ONDOL_OK; i++) {
         graph *next = NULL;
         status = passes[i](d->lowered, &next, err);

@@ -144,6 +144,7 @@ static void read_attributes(const graph *g, plan_step *s) {
     switch (s->op) {
     case PLAN_OP_EMBED: s->scale = (float)graph_get_float(g, n, "scale"); break;
     case PLAN_OP_ROTARY_TABLE: s->scale = (float)graph_get_float(g, n, "magnitude"); break;
+    case PLAN_OP_ROTARY_ROWS: s->second_row = (uint64_t)graph_get_int(g, n, "second"); break;
     case PLAN_OP_RMS_NORM:
         s->groups = (uint32_t)graph_get_int(g, n, "groups");
         s->epsilon = (float)graph_get_float(g, n, "epsilon");
@@ -176,6 +177,7 @@ static bool op_of(graph_op op, plan_op *out) {
     } pairs[] = {
         {GRAPH_OP_O_EMBED, PLAN_OP_EMBED},
         {GRAPH_OP_O_ROTARY_TABLE, PLAN_OP_ROTARY_TABLE},
+        {GRAPH_OP_O_ROTARY_ROWS, PLAN_OP_ROTARY_ROWS},
         {GRAPH_OP_O_RMS_NORM, PLAN_OP_RMS_NORM},
         {GRAPH_OP_O_LAYER_NORM, PLAN_OP_LAYER_NORM},
         {GRAPH_OP_O_MATMUL, PLAN_OP_MATMUL},
@@ -203,6 +205,11 @@ static ondol_status add_step(planner *b, const plan_step *s) {
     return status;
 }
 
+static void no_inputs(plan_step *s) {
+    for (uint32_t i = 0; i < PLAN_MAX_INPUTS; i++)
+        s->in[i] = PLAN_NONE;
+}
+
 /* The quantised form of x for a device: made once, shared by all that ask for it on that device. */
 static ondol_status quantised(planner *b, uint32_t device, uint32_t x, uint32_t *out) {
     plan *p = b->p;
@@ -217,8 +224,8 @@ static ondol_status quantised(planner *b, uint32_t device, uint32_t x, uint32_t 
     if (status != ONDOL_OK) return status;
     p->values[*out].activation = PLAN_ACTIVATION_Q8;
     plan_step s = {.op = PLAN_OP_QUANTIZE, .node = GRAPH_NONE, .device = device, .out = *out};
+    no_inputs(&s);
     s.in[0] = x;
-    s.in[1] = s.in[2] = PLAN_NONE;
     s.choice = (plan_choice){"quantize_q8", PLAN_ACTIVATION_Q8};
     return add_step(b, &s);
 }
@@ -242,8 +249,9 @@ done:
 static ondol_status plan_node(planner *b, graph_node_id id) {
     plan *p = b->p;
     const graph_node *n = p->source->nodes + id;
-    plan_step s = {.node = id, .in = {PLAN_NONE, PLAN_NONE, PLAN_NONE}};
+    plan_step s = {.node = id};
     ondol_status status = ONDOL_OK;
+    no_inputs(&s);
     if (n->op == GRAPH_OP_O_COLUMNS || n->op == GRAPH_OP_O_FIRST_ROWS) {
         uint32_t x = PLAN_NONE;
         TRY(value_of(b, n->inputs[0], &x));

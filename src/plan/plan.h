@@ -8,7 +8,7 @@
 #include "plan/device.h"
 #include "tensor/kv_page.h"
 
-#define PLAN_MAX_INPUTS 3
+#define PLAN_MAX_INPUTS 6
 #define PLAN_MAX_PARTS  8
 #define PLAN_NONE       UINT32_MAX
 
@@ -45,6 +45,7 @@ typedef enum plan_op {
     PLAN_OP_QUANTIZE, /* in[0] f32 -> out Q8 */
     PLAN_OP_EMBED,
     PLAN_OP_ROTARY_TABLE,
+    PLAN_OP_ROTARY_ROWS,
     PLAN_OP_RMS_NORM,
     PLAN_OP_LAYER_NORM,
     PLAN_OP_MATMUL,
@@ -81,6 +82,7 @@ typedef struct plan_step {
     plan_matmul_part parts[PLAN_MAX_PARTS];
     uint32_t part_count;
     uint32_t groups, heads, kv_heads, head_size, layer, window;
+    uint64_t second_row; /* RotaryRows: of position 0 in the second regime */
     bool interleaved;
     plan_activation_function function;
     float epsilon, scale,

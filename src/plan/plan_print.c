@@ -8,9 +8,9 @@
 
 const char *plan_op_name(plan_op op) {
     static const char *const names[PLAN_OP_COUNT] = {
-        "quantize", "embed", "rotary_table", "rms_norm",         "layer_norm",
-        "matmul",   "rope",  "attention",    "gated_activation", "activation",
-        "add",      "scale", "softcap",      "select_rows"};
+        "quantize",   "embed",  "rotary_table", "rotary_rows", "rms_norm",
+        "layer_norm", "matmul", "rope",         "attention",   "gated_activation",
+        "activation", "add",    "scale",        "softcap",     "select_rows"};
     return op < PLAN_OP_COUNT ? names[op] : "unknown";
 }
 

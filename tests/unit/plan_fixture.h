@@ -22,7 +22,7 @@ static inline void lowered_open_prepared(lowered_llama *l, const ondol_allocator
     models_info info;
     l->file = tiny_llama_open(&l->model);
     ASSERT_OK(models_graph_from_gguf(a, l->file, &l->portable, &info, &err));
-    ASSERT_OK(optimize_decoder_create(a, l->portable, &l->decoder, &err));
+    ASSERT_OK(optimize_decoder_create(a, l->portable, NULL, &l->decoder, &err));
 }
 
 static inline void lowered_open(lowered_llama *l, unsigned layers) {

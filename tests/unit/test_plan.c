@@ -331,7 +331,7 @@ static void consumers_share_a_quantised_operand(void **state) {
     lowered_llama l;
     lowered_open(&l, 2);
     optimize_decoder unfused = {.allocator = &l.model.heap};
-    ASSERT_OK(optimize_lower_decoder(l.portable, &unfused, &err));
+    ASSERT_OK(optimize_lower_decoder(l.portable, &(optimize_options){0}, &unfused, &err));
     fake_device first, second;
     plan_device *devices[2] = {fake_device_init(&first, "first", NULL, true),
                                fake_device_init(&second, "second", NULL, true)};

@@ -152,6 +152,7 @@ void cpu_step_run(const host_context *c) {
     case PLAN_OP_QUANTIZE: run_quantize(c, first, rows); break;
     case PLAN_OP_EMBED: run_embed(c, first, rows); break;
     case PLAN_OP_ROTARY_TABLE: run_rotary_table(c, first, rows); break;
+    case PLAN_OP_ROTARY_ROWS: host_rotary_rows(c, first, rows); break;
     case PLAN_OP_RMS_NORM:
     case PLAN_OP_LAYER_NORM: run_norm(c, first, rows); break;
     case PLAN_OP_MATMUL: cpu_step_matmul(c); break;

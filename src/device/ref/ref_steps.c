@@ -202,6 +202,7 @@ void ref_step_run(const host_context *c) {
     }
     case PLAN_OP_EMBED: run_embed(c, row, rows); break;
     case PLAN_OP_ROTARY_TABLE: run_rotary_table(c, row, rows); break;
+    case PLAN_OP_ROTARY_ROWS: host_rotary_rows(c, row, rows); break;
     case PLAN_OP_MATMUL: run_matmul(c); break;
     case PLAN_OP_PAGED_ATTENTION: run_attention(c); break;
     case PLAN_OP_SELECT_ROWS: run_select_rows(c, row, rows); break;

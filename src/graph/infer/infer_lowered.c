@@ -35,6 +35,20 @@ ondol_status infer_o_rotary_table(graph *g, graph_node_id n, ondol_error *err) {
     return ONDOL_OK;
 }
 
+ondol_status infer_o_rotary_rows(graph *g, graph_node_id n, ondol_error *err) {
+    const graph_value *positions = input(g, n, 0), *cosines = input(g, n, 2);
+    for (uint32_t i = 2; i < g->nodes[n].input_count; i++) {
+        const graph_value *v = input(g, n, i);
+        if (!v || v->shape.rank != 2 || v->shape.dims[1] != cosines->shape.dims[1] ||
+            v->element != cosines->element) {
+            return misfit(g, n, "cosines and sines are no [positions, r/2] of one type", err);
+        }
+    }
+    set_output(g, n, 0, TENSOR_ELEMENT_F32,
+               graph_shape_2(positions->shape.dims[0], 2 * cosines->shape.dims[1]));
+    return ONDOL_OK;
+}
+
 ondol_status infer_o_matmul(graph *g, graph_node_id n, ondol_error *err) {
     const graph_value *x = input(g, n, 0);
     graph_dim columns = 0;
