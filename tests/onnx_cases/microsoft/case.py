@@ -56,7 +56,7 @@ def make(op, values, names, types, constants, keep, ir, attributes):
             name = f"kept{index}"
         outputs.append(helper.make_tensor_value_info(name, kind, None))
     infos = [info(f"x{i}", v) for i, v in enumerate(values) if v is not None and i not in constants]
-    initializers += [numpy_helper.from_array(values[i], f"x{i}") for i in constants if values[i] is not None]
+    initializers += [numpy_helper.from_array(values[i], f"x{i}") for i in constants if i < len(values) and values[i] is not None]
     graph = helper.make_graph(nodes, "case", infos, outputs, initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)],
                              ir_version=ir)
