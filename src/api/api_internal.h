@@ -8,8 +8,9 @@
 #include "base/map.h"
 #include "device/registry.h"
 #include "formats/gguf/gguf_file.h"
+#include "formats/onnx/onnx_file.h"
 #include "generate/answer.h"
-#include "models/gguf_text.h"
+#include "models/genai_config.h"
 #include "models/model.h"
 #include "network/network.h"
 #include "ondol/ondol_experimental.h"
@@ -37,16 +38,17 @@ struct ondol_engine {
 struct ondol_model {
     ondol_engine *engine;
     atomic_uint references;
-    gguf_file *file;
+    gguf_file *gguf; /* one of both */
+    onnx_file *onnx;
     unsigned char *bytes; /* of a source, NULL otherwise */
     graph *portable;
-    models_info info;
+    models_info info; /* architecture: owned */
     optimize_decoder *decoder;
-    models_text *text;
     text_tokenizer *tokenizer; /* NULL: the file has none */
+    int32_t bos, eos;          /* of a model without a tokenizer; -1: none */
     plan_weights *weights;
-    plan_kv_description *layers; /* [decoder->layer_count] */
-    char *name, *chat_template;  /* chat_template NULL: none */
+    plan_kv_description *layers;               /* [decoder->layer_count] */
+    char *architecture, *name, *chat_template; /* chat_template NULL: none */
     uint64_t parameters, weight_bytes, kv_bytes_per_token, fingerprint;
     bool inspect_only;
     base_mutex *lock;                    /* of `vocabulary` */
@@ -68,6 +70,24 @@ struct ondol_sampler {
     text_grammar *grammar;
     generate_sampler *sampler;
 };
+
+/* What the model's file holds, but for weights made ready: m->gguf or m->onnx is open. */
+ondol_status api_model_read_gguf(ondol_model *m, ondol_error *err);
+/* folder: of the model's files, NULL when there is none; config: NULL when the folder has none.
+ * Opens what lies beside the model: tokenizer, template. */
+ondol_status api_model_read_onnx(ondol_model *m, const char *folder,
+                                 const models_genai_config *config, ondol_error *err);
+/* Opens an ONNX file, or a folder with genai_config.json, and reads it. Errors: NOT_FOUND, IO,
+ * FORMAT, UNSUPPORTED, MEMORY. */
+ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool folder, bool no_map,
+                                 ondol_error *err);
+/* A 0-terminated copy for the model. Errors: MEMORY. */
+ondol_status api_model_copy_text(const ondol_model *m, const char *text, size_t n, char **out,
+                                 ondol_error *err);
+
+/* For optimize_evaluator: runs g on the engine's devices, on this thread alone. */
+ondol_status api_evaluate(void *engine, const graph *g, const optimize_tensor *inputs,
+                          optimize_tensor *out, ondol_error *err);
 
 void api_engine_retain(ondol_engine *e);
 void api_engine_release(ondol_engine *e);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "base/file.h"
+#include "formats/sniff.h"
 
 typedef struct opening {
     ondol_model *m;
@@ -14,34 +16,17 @@ static int on_weight(void *user, const graph_value *v, bool borrowed, uint64_t d
                      uint64_t total) {
     const opening *x = user;
     if (!borrowed && !x->o.lock_memory) {
-        const gguf_tensor *t = gguf_find_tensor(x->m->file, v->name);
-        if (t) gguf_tensor_release(x->m->file, t);
+        const gguf_tensor *t = x->m->gguf ? gguf_find_tensor(x->m->gguf, v->name) : NULL;
+        if (t) gguf_tensor_release(x->m->gguf, t);
+        if (x->m->onnx) onnx_file_release_pages(x->m->onnx, v->data, v->data_bytes);
     }
     return x->o.progress ? x->o.progress(x->o.progress_user, done, total) : 0;
 }
 
-static ondol_status copy_text(const ondol_model *m, const char *text, size_t n, char **out,
-                              ondol_error *err) {
+ondol_status api_model_copy_text(const ondol_model *m, const char *text, size_t n, char **out,
+                                 ondol_error *err) {
     *out = base_strndup(&m->engine->allocator, text ? text : "", n);
     return *out ? ONDOL_OK : base_no_memory(err, "model", n);
-}
-
-static ondol_status read_text(ondol_model *m, ondol_error *err) {
-    ondol_status status = ONDOL_OK;
-    gguf_string name = {NULL, 0};
-    TRY(models_text_from_gguf(&m->engine->allocator, m->file, &m->text, err));
-    if (m->text->spec.kind != TEXT_KIND_NONE) {
-        TRY(text_tokenizer_create(&m->engine->allocator, &m->text->spec, &m->tokenizer, err));
-    }
-    if (m->text->template_text.data) {
-        TRY(copy_text(m, m->text->template_text.data, m->text->template_text.size,
-                      &m->chat_template, err));
-    }
-    const gguf_value *value = gguf_find_key(m->file, "general.name");
-    if (value) gguf_value_string(value, &name);
-    TRY(copy_text(m, name.text, name.size_bytes, &m->name, err));
-done:
-    return status;
 }
 
 /* The vocabulary that text uses must be the one that the weights have, or less. */
@@ -52,18 +37,6 @@ static ondol_status check_vocabulary(const ondol_model *m, ondol_error *err) {
     return base_fail(err, ONDOL_E_FORMAT,
                      "the tokenizer has %zu tokens, the embedding only %u rows", tokens,
                      m->info.vocabulary);
-}
-
-static void count_tensors(ondol_model *m) {
-    /* A fixed key: the number must be the same in every process. */
-    static const uint64_t seed[2] = {0x6f6e646f6c2d6d6f, 0x64656c2d66696e67};
-    const gguf_part *part = gguf_part_at(m->file, 0);
-    for (size_t i = 0; i < gguf_tensor_count(m->file); i++) {
-        const gguf_tensor *t = gguf_tensor_at(m->file, i);
-        m->parameters += t->n_elems;
-        m->weight_bytes += t->size_bytes;
-    }
-    m->fingerprint = base_siphash(seed, part->data, (size_t)part->header_bytes) ^ m->weight_bytes;
 }
 
 static ondol_status describe_cache(ondol_model *m, ondol_error *err) {
@@ -97,18 +70,15 @@ static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
     return status;
 }
 
-static ondol_status build(ondol_model *m, opening *x, ondol_error *err) {
-    const ondol_allocator *a = &m->engine->allocator;
+/* What has been read is made ready to run. */
+static ondol_status finish(ondol_model *m, opening *x, ondol_error *err) {
     ondol_status status = ONDOL_OK;
-    m->lock = base_mutex_create(a);
-    if (!m->lock) return base_no_memory(err, "model", sizeof *m);
-    TRY(models_graph_from_gguf(a, m->file, &m->portable, &m->info, err));
-    TRY(optimize_decoder_create(a, m->portable, NULL, &m->decoder, err));
-    TRY(read_text(m, err));
     TRY(check_vocabulary(m, err));
-    count_tensors(m);
     TRY(describe_cache(m, err));
-    if (x->o.lock_memory && !m->inspect_only) TRY(gguf_file_lock(m->file, err));
+    if (x->o.lock_memory && !m->inspect_only) {
+        status = m->gguf ? gguf_file_lock(m->gguf, err) : onnx_file_lock(m->onnx, err);
+        if (status != ONDOL_OK) return status;
+    }
     TRY(make_weights(m, x, err));
 done:
     return status;
@@ -122,13 +92,14 @@ static void destroy(ondol_model *m) {
     base_mutex_unlock(e->step_lock);
     text_grammar_vocabulary_destroy(m->vocabulary);
     text_tokenizer_destroy(m->tokenizer);
-    models_text_destroy(m->text);
     optimize_decoder_destroy(m->decoder);
     graph_destroy(m->portable);
-    gguf_file_close(m->file);
+    gguf_file_close(m->gguf);
+    onnx_file_close(m->onnx);
     base_mutex_destroy(m->lock);
     base_free(a, m->bytes);
     base_free(a, m->layers);
+    base_free(a, m->architecture);
     base_free(a, m->name);
     base_free(a, m->chat_template);
     base_free(a, m);
@@ -145,8 +116,26 @@ static ondol_status create(ondol_engine *engine, const ondol_model_options *opti
     if (!x->m) return base_no_memory(err, "model", sizeof *x->m);
     x->m->engine = engine;
     x->m->inspect_only = x->o.inspect_only != 0;
+    x->m->bos = x->m->eos = -1;
     atomic_init(&x->m->references, 1);
     api_engine_retain(engine);
+    x->m->lock = base_mutex_create(&engine->allocator);
+    if (x->m->lock) return ONDOL_OK;
+    destroy(x->m);
+    return base_no_memory(err, "model", sizeof *x->m);
+}
+
+/* Whether the file at path is ONNX's: what is nothing known is left to GGUF's reader to name. */
+static ondol_status is_onnx(const ondol_allocator *a, const char *path, bool no_map, bool *onnx,
+                            ondol_error *err) {
+    base_file f;
+    const size_t n = strlen(path);
+    ondol_status status = base_file_open(a, path, !no_map, &f, err);
+    if (status != ONDOL_OK) return status;
+    const formats_kind kind = formats_sniff(f.data, f.size);
+    const bool named = n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+    *onnx = kind == FORMATS_KIND_ONNX || (kind == FORMATS_KIND_UNKNOWN && named);
+    base_file_close(&f);
     return ONDOL_OK;
 }
 
@@ -154,11 +143,19 @@ ondol_status ondol_model_open(ondol_engine *engine, const char *path,
                               const ondol_model_options *options, ondol_model **out,
                               ondol_error *err) {
     opening x;
+    bool onnx = true;
     ondol_status status = create(engine, options, &x, err);
     if (status != ONDOL_OK) return status;
-    const gguf_open_options how = {.no_map = x.o.no_mmap != 0};
-    TRY(gguf_file_open(&engine->allocator, path, &how, &x.m->file, err));
-    TRY(build(x.m, &x, err));
+    const bool no_map = x.o.no_mmap != 0, folder = base_path_kind_of(path) == BASE_PATH_FOLDER;
+    if (!folder) TRY(is_onnx(&engine->allocator, path, no_map, &onnx, err));
+    if (onnx) {
+        TRY(api_model_open_onnx(x.m, path, folder, no_map, err));
+    } else {
+        const gguf_open_options how = {.no_map = no_map};
+        TRY(gguf_file_open(&engine->allocator, path, &how, &x.m->gguf, err));
+        TRY(api_model_read_gguf(x.m, err));
+    }
+    TRY(finish(x.m, &x, err));
     *out = x.m;
     return ONDOL_OK;
 done:
@@ -169,14 +166,20 @@ done:
 ondol_status ondol_model_open_source(ondol_engine *engine, const ondol_source *source,
                                      const ondol_model_options *options, ondol_model **out,
                                      ondol_error *err) {
+    const ondol_allocator *a = &engine->allocator;
     opening x;
     if (!source || !source->read) return base_fail(err, ONDOL_E_ARGUMENT, "a source needs `read`");
     ondol_status status = create(engine, options, &x, err);
     if (status != ONDOL_OK) return status;
     TRY(api_source_read(engine, source, &x.m->bytes, err));
-    TRY(gguf_file_open_memory(&engine->allocator, x.m->bytes, source->size_bytes, NULL, &x.m->file,
-                              err));
-    TRY(build(x.m, &x, err));
+    if (formats_sniff(x.m->bytes, source->size_bytes) == FORMATS_KIND_ONNX) {
+        TRY(onnx_file_open_memory(a, x.m->bytes, source->size_bytes, &x.m->onnx, err));
+        TRY(api_model_read_onnx(x.m, NULL, NULL, err));
+    } else {
+        TRY(gguf_file_open_memory(a, x.m->bytes, source->size_bytes, NULL, &x.m->gguf, err));
+        TRY(api_model_read_gguf(x.m, err));
+    }
+    TRY(finish(x.m, &x, err));
     *out = x.m;
     return ONDOL_OK;
 done:
@@ -207,8 +210,8 @@ ondol_status ondol_model_get_info(const ondol_model *model, ondol_model_info *ou
                                    .weight_bytes = model->weight_bytes,
                                    .memory_bytes = model->weights->memory_bytes,
                                    .kv_bytes_per_token = model->kv_bytes_per_token,
-                                   .bos = t ? text_token_special(t, TEXT_BOS) : model->text->bos_id,
-                                   .eos = t ? text_token_special(t, TEXT_EOS) : model->text->eos_id,
+                                   .bos = t ? text_token_special(t, TEXT_BOS) : model->bos,
+                                   .eos = t ? text_token_special(t, TEXT_EOS) : model->eos,
                                    .adds_bos = t && text_tokenizer_adds_bos(t),
                                    .adds_eos = t && text_tokenizer_adds_eos(t)};
     return api_info_give(&info, sizeof info, out, err);

@@ -256,8 +256,8 @@ static ondol_status check_generation(const ondol_generate_options *o, ondol_erro
 static ondol_status create_greedy(const ondol_model *m, generate_sampler **out, ondol_error *err) {
     ondol_sampler_options greedy = ONDOL_SAMPLER_OPTIONS_INIT;
     greedy.temperature = 0;
-    return generate_sampler_create(&m->engine->allocator, m->tokenizer, m->decoder->vocabulary,
-                                   &greedy, NULL, out, err);
+    return generate_sampler_create(&m->engine->allocator, m->tokenizer, m->info.vocabulary, &greedy,
+                                   NULL, out, err);
 }
 
 ondol_status ondol_generate(ondol_session *session, const int32_t *prompt, size_t prompt_tokens,

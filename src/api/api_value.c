@@ -56,8 +56,8 @@ ondol_status ondol_value_borrow(ondol_network *owner, ondol_element element, siz
     return status;
 }
 
-ondol_status ondol_value_create_list(ondol_network *owner, ondol_value_kind kind,
-                                     ondol_value **out, ondol_error *err) {
+ondol_status ondol_value_create_list(ondol_network *owner, ondol_value_kind kind, ondol_value **out,
+                                     ondol_error *err) {
     tensor_value *v = NULL;
     if (kind != ONDOL_VALUE_SEQUENCE && kind != ONDOL_VALUE_OPTIONAL && kind != ONDOL_VALUE_MAP) {
         return base_fail(err, ONDOL_E_ARGUMENT, "kind %d is no list", (int)kind);

@@ -67,11 +67,39 @@ done:
     return status;
 }
 
-static graph_value_id output_named(const graph *g, const char *name) {
+/* The old value that is the logits. Errors: UNSUPPORTED. */
+static ondol_status find_logits(const lowering *l, graph_value_id *out) {
+    const char *name = l->options->logits ? l->options->logits : "logits";
+    const graph *g = l->r.from;
     for (uint32_t i = 0; i < g->output_count; i++) {
-        if (strcmp(g->output_names[i], name) == 0) return g->outputs[i];
+        *out = g->outputs[i];
+        if (strcmp(g->output_names[i], name) == 0) return ONDOL_OK;
     }
-    return GRAPH_NONE;
+    return base_fail(l->err, ONDOL_E_UNSUPPORTED, "the graph has no output '%s'", name);
+}
+
+/* Marks the nodes that `last` is made by: layers behind the logits are left out. */
+static void mark_needed(const graph *g, graph_value_id last, bool *needed) {
+    if (g->values[last].producer != GRAPH_NONE) needed[g->values[last].producer] = true;
+    for (graph_node_id n = g->node_count; n-- > 0;) {
+        for (uint32_t i = 0; needed[n] && i < g->nodes[n].input_count; i++) {
+            const graph_value_id v = g->nodes[n].inputs[i];
+            if (v != GRAPH_NONE && g->values[v].producer != GRAPH_NONE)
+                needed[g->values[v].producer] = true;
+        }
+    }
+}
+
+static ondol_status lower_nodes(lowering *l, graph_value_id logits) {
+    const graph *g = l->r.from;
+    bool *needed = base_calloc(g->allocator, (size_t)g->node_count + 1, sizeof *needed);
+    if (!needed) return base_no_memory(l->err, "graph pass", g->node_count);
+    ondol_status status = ONDOL_OK;
+    mark_needed(g, logits, needed);
+    for (graph_node_id n = 0; n < g->node_count && status == ONDOL_OK; n++)
+        if (needed[n]) status = lower_node(l, n);
+    base_free(g->allocator, needed);
+    return status;
 }
 
 /* The rows that the last matmul multiplies: the hidden states, normed. */
@@ -82,21 +110,16 @@ static graph_value_id hidden_of(const graph *to, graph_value_id logits) {
     return n == GRAPH_NONE ? GRAPH_NONE : to->nodes[n].inputs[0];
 }
 
-static ondol_status add_outputs(lowering *l) {
-    const char *name = l->options->logits ? l->options->logits : "logits";
-    const graph_value_id old = output_named(l->r.from, name);
-    if (old == GRAPH_NONE) {
-        return base_fail(l->err, ONDOL_E_UNSUPPORTED, "the graph has no output '%s'", name);
-    }
+static ondol_status add_outputs(lowering *l, graph_value_id old) {
     if (!lower_is_rows(l, old)) {
         const graph_node_id maker = l->r.from->values[old].producer;
         if (maker != GRAPH_NONE) return lower_unrecognised(l, maker, "it makes the logits");
-        return base_fail(l->err, ONDOL_E_UNSUPPORTED, "output '%s' is made by no node", name);
+        return base_fail(l->err, ONDOL_E_UNSUPPORTED, "the logits are made by no node");
     }
     const graph_value_id logits = l->r.map[old], hidden = hidden_of(l->r.to, logits);
     if (hidden == GRAPH_NONE || !l->decoder->layer_count) {
         return base_fail(l->err, ONDOL_E_UNSUPPORTED,
-                         "output '%s' is no projection behind attention layers", name);
+                         "the logits are no projection behind attention layers");
     }
     l->decoder->hidden = (uint32_t)l->r.to->values[hidden].shape.dims[1];
     l->decoder->vocabulary = (uint32_t)l->r.to->values[logits].shape.dims[1];
@@ -133,12 +156,13 @@ ondol_status optimize_lower_decoder(const graph *portable, const optimize_option
                                     optimize_decoder *d, ondol_error *err) {
     const ondol_allocator *a = portable->allocator;
     lowering l = {.decoder = d, .options = options, .err = err};
+    graph_value_id logits = GRAPH_NONE;
     ondol_status status = rewrite_begin(portable, &l.r, err);
     if (status != ONDOL_OK) return status;
     TRY(prepare(&l, portable));
-    for (graph_node_id n = 0; n < portable->node_count; n++)
-        TRY(lower_node(&l, n));
-    TRY(add_outputs(&l));
+    TRY(find_logits(&l, &logits));
+    TRY(lower_nodes(&l, logits));
+    TRY(add_outputs(&l, logits));
     TRY(graph_verify(l.r.to, err));
     d->lowered = l.r.to;
 done:

@@ -291,7 +291,8 @@ ondol_status lower_rotary_ms(lowering *l, graph_node_id id) {
     ondol_status status = ONDOL_OK;
     if (!lower_is_rows(l, x)) return ONDOL_OK;
     const int64_t wanted = graph_get_int(g, id, "rotary_embedding_dim");
-    if (graph_get_int(g, id, "is_packed_batching") || graph_get_float(g, id, "scale") != 1) {
+    if (graph_get_int(g, id, "is_packed_batching") ||
+        (graph_get_attribute(g, id, "scale") && graph_get_float(g, id, "scale") != 1)) {
         return lower_unrecognised(l, id, "a scale or packed batches");
     }
     TRY(lower_cached_table(l, id, lower_in(l, id, 2), lower_in(l, id, 3), lower_in(l, id, 1),

@@ -49,6 +49,9 @@ ondol_status rewrite_value(rewrite *r, graph_value_id id, graph_value_id *out, o
         status = graph_add_matrix(r->to, v->name, v->matrix, out, err);
     } else if (v->in_arena) {
         status = graph_add_constant(r->to, v->name, v->element, shape, v->data, out, err);
+    } else if (v->encoding == GRAPH_PLAIN) {
+        const graph_tensor t = {v->element, shape, v->data, v->data_bytes};
+        status = graph_add_borrowed(r->to, v->name, &t, out, err);
     } else {
         status =
             graph_add_weight(r->to, v->name, v->encoding, shape, v->data, v->data_bytes, out, err);

@@ -84,8 +84,10 @@ static ondol_status narrow_to_logits(selection *s, graph_node_id id) {
     const graph *g = s->r.from;
     for (uint32_t i = 0; i < g->nodes[id].output_count; i++) {
         graph_value_id v = g->nodes[id].outputs[i];
+        graph_value_id hidden = GRAPH_NONE;
         if (!is_output(g, "hidden", v)) continue;
-        ondol_status status = graph_add_output(s->r.to, "hidden", s->chosen[v], s->err);
+        ondol_status status = chosen_value(s, v, &hidden);
+        if (status == ONDOL_OK) status = graph_add_output(s->r.to, "hidden", hidden, s->err);
         if (status == ONDOL_OK) {
             status = add_row_node(s, GRAPH_OP_O_FIRST_ROWS, s->chosen[v], s->chosen + v);
         }

@@ -95,3 +95,25 @@ const onnx_model_proto *onnx_file_model(const onnx_file *f) {
 uint64_t onnx_file_size_bytes(const onnx_file *f) {
     return f->size;
 }
+
+static bool release_in(const base_file *file, const unsigned char *data, uint64_t size) {
+    if (!file->mapped || (uintptr_t)data < (uintptr_t)file->data) return false;
+    const uint64_t offset = (uint64_t)((uintptr_t)data - (uintptr_t)file->data);
+    if (offset >= file->size || size > file->size - offset) return false;
+    base_file_release_pages(file, offset, size);
+    return true;
+}
+
+void onnx_file_release_pages(const onnx_file *f, const void *data, uint64_t size) {
+    if (release_in(&f->file, data, size)) return;
+    for (size_t i = 0; i < f->external_count; i++) {
+        if (release_in(&f->external[i].file, data, size)) return;
+    }
+}
+
+ondol_status onnx_file_lock(const onnx_file *f, ondol_error *err) {
+    ondol_status status = f->file.mapped ? base_file_lock(&f->file, err) : ONDOL_OK;
+    for (size_t i = 0; i < f->external_count && status == ONDOL_OK; i++)
+        if (f->external[i].file.mapped) status = base_file_lock(&f->external[i].file, err);
+    return status;
+}

@@ -25,6 +25,11 @@ void onnx_file_close(onnx_file *f); /* takes NULL */
 const onnx_model_proto *onnx_file_model(const onnx_file *f);
 uint64_t onnx_file_size_bytes(const onnx_file *f);
 
+/* Advice that data[0..size), anywhere in the model's files, will not be read again. */
+void onnx_file_release_pages(const onnx_file *f, const void *data, uint64_t size);
+/* Keeps the pages of all files that were opened so far in memory. Errors: IO. */
+ondol_status onnx_file_lock(const onnx_file *f, ondol_error *err);
+
 /* A tensor's data: dense, row-major, little endian, packed as raw_data is; strings:
  * tensor_string[elems]. It lies in the mapping or in a mapped external file, at any alignment
  * (borrowed), or in `arena`, aligned to 16. Raw data is taken as it is: hosts are little endian. */
