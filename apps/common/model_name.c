@@ -73,13 +73,20 @@ static size_t models_in(const char *folder, char **one) {
 }
 
 static int resolve_folder(const char *folder, char **path) {
-    char *name = NULL;
+    char *name = NULL, *config = join(folder, "genai_config.json");
+    const bool genai = exists(config);
+    free(config);
+    if (genai) {
+        *path = memory_text(folder);
+        return EXIT_DONE;
+    }
     size_t count = models_in(folder, &name);
     int status = EXIT_DONE;
     if (count == 1) {
         *path = join(folder, name);
     } else if (count == 0) {
-        status = report_failure("the folder '%s' holds no .gguf file", folder);
+        status = report_failure(
+            "the folder '%s' holds neither a .gguf file nor a genai_config.json", folder);
     } else {
         status = report_failure("the folder '%s' holds %zu models ('%s' and others); name the file",
                                 folder, count, name);

@@ -65,8 +65,10 @@ typedef struct info {
     encoding_count encodings[ENCODINGS_MAX];
     size_t encoding_count;
     uint64_t tensor_bytes, parameters;
-    bool runs;
+    bool runs; /* as a language model */
     ondol_error reason;
+    ondol_network *network;  /* an ONNX file that is none */
+    size_t nodes, own_nodes; /* of the network; those with a kernel of the first device */
     uint64_t context;
 } info;
 
@@ -100,11 +102,32 @@ static int count_tensors(info *in) {
     return EXIT_DONE;
 }
 
+static bool is_onnx(const info *in) {
+    return strncmp(ondol_file_format(in->file), "ONNX", 4) == 0;
+}
+
+static void count_node(void *user, const ondol_node_profile *row) {
+    info *in = user;
+    in->nodes++;
+    in->own_nodes += strcmp(row->device, "ref") != 0;
+}
+
+/* A graph that is no language model: its reason gives way to that of the network. */
+static void try_network(info *in) {
+    ondol_error err;
+    if (ondol_network_open(in->o.engine, in->o.path, NULL, &in->network, &err)) {
+        in->reason = err;
+    } else {
+        ondol_network_profile(in->network, count_node, in);
+    }
+}
+
 /* Opens the model without its weights: that tells whether Ondol runs it, or why not. */
 static int try_model(info *in) {
     ondol_model_options options = ONDOL_MODEL_OPTIONS_INIT;
     options.inspect_only = 1;
     in->runs = !ondol_model_open(in->o.engine, in->o.path, &options, &in->o.model, &in->reason);
+    if (!in->runs && is_onnx(in)) try_network(in);
     if (!in->runs) return EXIT_DONE;
     ondol_error err;
     in->o.info.struct_size = sizeof in->o.info;
@@ -154,9 +177,9 @@ static int print_metadata(info *in) {
 }
 
 static void print_shape(const ondol_tensor_info *t) {
-    char shape[96];
+    char shape[16 * 24];
     int n = snprintf(shape, sizeof shape, "[");
-    for (uint32_t d = 0; d < t->dim_count && d < 4; d++) {
+    for (uint32_t d = 0; d < t->dim_count && d < 16; d++) {
         n += snprintf(shape + n, sizeof shape - (size_t)n, "%s%llu", d ? ", " : "",
                       (unsigned long long)t->dims[d]);
     }
@@ -186,6 +209,13 @@ static int print_tensors(info *in) {
 static void print_runs(const info *in) {
     const ondol_model_info *m = &in->o.info;
     char a[32], b[32], c[32];
+    if (in->network) {
+        printf(
+            "\nOndol runs it with `ondol infer`: %zu nodes, %zu of them by kernels of the device\n"
+            "no language model: %s\n",
+            in->nodes, in->own_nodes, in->reason.text);
+        return;
+    }
     if (!in->runs) {
         printf("\nOndol does not run it: %s\n", in->reason.text);
         return;
@@ -270,7 +300,12 @@ static int json_tensors(info *in, json_t *out) {
 
 static void json_runs(const info *in, json_t *out) {
     const ondol_model_info *m = &in->o.info;
-    json_object_set_new(out, "runs", json_boolean(in->runs));
+    json_object_set_new(out, "runs", json_boolean(in->runs || in->network));
+    if (in->network) {
+        json_object_set_new(out, "nodes", json_integer((json_int_t)in->nodes));
+        json_object_set_new(out, "device_nodes", json_integer((json_int_t)in->own_nodes));
+    }
+    json_object_set_new(out, "language_model", json_boolean(in->runs));
     if (!in->runs) {
         json_object_set_new(out, "reason", json_string(in->reason.text));
         return;
@@ -314,13 +349,27 @@ static int print_json(info *in) {
 
 /* ---------------------------------------------------------------- descriptions */
 
+/* The text of an ONNX file itself. */
+static int describe_file(const info *in, text_buffer *out) {
+    ondol_error err;
+    size_t count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        if (ondol_file_describe(in->file, out->bytes, count, &count, &err))
+            return report_error(&err);
+        if (pass == 0) out->bytes = memory_take(count + 1);
+        out->size = count;
+    }
+    return EXIT_DONE;
+}
+
 static int print_description(info *in) {
     text_buffer text = {0};
     const info_flags *f = &in->flags;
     ondol_model_text what = f->plan      ? ONDOL_TEXT_PLAN
                             : f->lowered ? ONDOL_TEXT_GRAPH_LOWERED
                                          : ONDOL_TEXT_GRAPH_PORTABLE;
-    int status = describe_model(in->o.model, what, &text);
+    int status = f->graph && is_onnx(in) ? describe_file(in, &text)
+                                         : describe_model(in->o.model, what, &text);
     if (!status && f->json) {
         status = json_print(
             json_pack("{s:o}", f->plan ? "plan" : "graph", json_text(text.bytes, text.size)));
@@ -338,6 +387,7 @@ static int info_with(info *in, const char *model) {
     if (!status) status = opened_engine(&in->o, &f->model);
     if (status) return status;
     if (ondol_file_open(in->o.engine, in->o.path, &in->file, &err)) return report_error(&err);
+    if (f->graph && is_onnx(in)) return print_description(in);
     status = count_tensors(in);
     if (!status) status = try_model(in);
     if (status) return status;
@@ -356,6 +406,7 @@ static int run(const command *self, int argc, char **argv) {
     }
     status = info_with(&in, argv[0]);
     ondol_file_close(in.file);
+    ondol_network_close(in.network);
     opened_free(&in.o);
     return status;
 }

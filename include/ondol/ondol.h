@@ -126,17 +126,17 @@ typedef struct ondol_metadata {
 typedef struct ondol_tensor_info {
     const char *name;
     const char *encoding; /* "Q4_0", "F32", ... */
-    uint32_t dim_count;   /* at most 4 */
-    uint64_t dims[4];     /* outermost first: [rows][columns] */
+    uint32_t dim_count;   /* at most 16; GGUF: 4 */
+    uint64_t dims[16];    /* outermost first: [rows][columns] */
     uint64_t size_bytes;
-    uint64_t offset; /* of its first byte in the file */
+    uint64_t offset; /* GGUF: of its first byte in the file */
 } ondol_tensor_info;
 
 /* engine is retained. Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED, MEMORY. */
 ONDOL_API ondol_status ondol_file_open(ondol_engine *engine, const char *path, ondol_file **out,
                                        ondol_error *err);
 ONDOL_API void ondol_file_close(ondol_file *file);
-/* "GGUF v3, little endian" */
+/* "GGUF v3, little endian", "ONNX IR version 10" */
 ONDOL_API const char *ondol_file_format(const ondol_file *file);
 ONDOL_API uint64_t ondol_file_size_bytes(const ondol_file *file);
 ONDOL_API size_t ondol_file_metadata_count(const ondol_file *file);

@@ -21,6 +21,11 @@ ONDOL_API ondol_status ondol_model_describe(const ondol_model *model, ondol_mode
                                             char *text, size_t capacity, size_t *count,
                                             ondol_error *err);
 
+/* An ONNX file as it is, in the syntax of onnx.parser. As above. Errors: UNSUPPORTED (GGUF), LIMIT,
+ * MEMORY. */
+ONDOL_API ondol_status ondol_file_describe(const ondol_file *file, char *text, size_t capacity,
+                                           size_t *count, ondol_error *err);
+
 /* The machine's limits, measured in this process with the engine's threads: streaming read in bytes
  * per second, and int8 multiply-add operations (2 for each) per second; 0 where not measurable.
  * Takes about half a second. Errors: MEMORY. */

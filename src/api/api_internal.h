@@ -10,7 +10,6 @@
 #include "formats/gguf/gguf_file.h"
 #include "formats/onnx/onnx_file.h"
 #include "generate/answer.h"
-#include "models/genai_config.h"
 #include "models/model.h"
 #include "network/network.h"
 #include "ondol/ondol_experimental.h"
@@ -21,6 +20,8 @@
 
 /* Text that the library makes for a caller: graphs, plans, conversations. */
 #define API_TEXT_BYTES_MAX ((size_t)1 << 30)
+
+struct api_folder;
 
 struct ondol_engine {
     ondol_allocator allocator;
@@ -73,14 +74,11 @@ struct ondol_sampler {
 
 /* What the model's file holds, but for weights made ready: m->gguf or m->onnx is open. */
 ondol_status api_model_read_gguf(ondol_model *m, ondol_error *err);
-/* folder: of the model's files, NULL when there is none; config: NULL when the folder has none.
- * Opens what lies beside the model: tokenizer, template. */
-ondol_status api_model_read_onnx(ondol_model *m, const char *folder,
-                                 const models_genai_config *config, ondol_error *err);
+/* folder NULL: nothing lies beside the model. Opens tokenizer and template. */
+ondol_status api_model_read_onnx(ondol_model *m, const struct api_folder *folder, ondol_error *err);
 /* Opens an ONNX file, or a folder with genai_config.json, and reads it. Errors: NOT_FOUND, IO,
  * FORMAT, UNSUPPORTED, MEMORY. */
-ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool folder, bool no_map,
-                                 ondol_error *err);
+ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool no_map, ondol_error *err);
 /* A 0-terminated copy for the model. Errors: MEMORY. */
 ondol_status api_model_copy_text(const ondol_model *m, const char *text, size_t n, char **out,
                                  ondol_error *err);
@@ -91,6 +89,11 @@ ondol_status api_evaluate(void *engine, const graph *g, const optimize_tensor *i
 
 void api_engine_retain(ondol_engine *e);
 void api_engine_release(ondol_engine *e);
+
+/* True when a path is a folder or a file that is ONNX's, not GGUF's. Errors: those of opening it.
+ */
+ondol_status api_path_is_onnx(const ondol_engine *e, const char *path, bool *onnx,
+                              ondol_error *err);
 
 /* One line to the caller's log, when there is one. */
 void api_log(const ondol_engine *e, ondol_log_level level, const char *format, ...)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/api_internal.h"
-#include "base/file.h"
 #include "formats/sniff.h"
 
 typedef struct opening {
@@ -125,31 +124,17 @@ static ondol_status create(ondol_engine *engine, const ondol_model_options *opti
     return base_no_memory(err, "model", sizeof *x->m);
 }
 
-/* Whether the file at path is ONNX's: what is nothing known is left to GGUF's reader to name. */
-static ondol_status is_onnx(const ondol_allocator *a, const char *path, bool no_map, bool *onnx,
-                            ondol_error *err) {
-    base_file f;
-    const size_t n = strlen(path);
-    ondol_status status = base_file_open(a, path, !no_map, &f, err);
-    if (status != ONDOL_OK) return status;
-    const formats_kind kind = formats_sniff(f.data, f.size);
-    const bool named = n > 5 && strcmp(path + n - 5, ".onnx") == 0;
-    *onnx = kind == FORMATS_KIND_ONNX || (kind == FORMATS_KIND_UNKNOWN && named);
-    base_file_close(&f);
-    return ONDOL_OK;
-}
-
 ondol_status ondol_model_open(ondol_engine *engine, const char *path,
                               const ondol_model_options *options, ondol_model **out,
                               ondol_error *err) {
     opening x;
-    bool onnx = true;
+    bool onnx = false;
     ondol_status status = create(engine, options, &x, err);
     if (status != ONDOL_OK) return status;
-    const bool no_map = x.o.no_mmap != 0, folder = base_path_kind_of(path) == BASE_PATH_FOLDER;
-    if (!folder) TRY(is_onnx(&engine->allocator, path, no_map, &onnx, err));
+    const bool no_map = x.o.no_mmap != 0;
+    TRY(api_path_is_onnx(engine, path, &onnx, err));
     if (onnx) {
-        TRY(api_model_open_onnx(x.m, path, folder, no_map, err));
+        TRY(api_model_open_onnx(x.m, path, no_map, err));
     } else {
         const gguf_open_options how = {.no_map = no_map};
         TRY(gguf_file_open(&engine->allocator, path, &how, &x.m->gguf, err));
@@ -174,7 +159,7 @@ ondol_status ondol_model_open_source(ondol_engine *engine, const ondol_source *s
     TRY(api_source_read(engine, source, &x.m->bytes, err));
     if (formats_sniff(x.m->bytes, source->size_bytes) == FORMATS_KIND_ONNX) {
         TRY(onnx_file_open_memory(a, x.m->bytes, source->size_bytes, &x.m->onnx, err));
-        TRY(api_model_read_onnx(x.m, NULL, NULL, err));
+        TRY(api_model_read_onnx(x.m, NULL, err));
     } else {
         TRY(gguf_file_open_memory(a, x.m->bytes, source->size_bytes, NULL, &x.m->gguf, err));
         TRY(api_model_read_gguf(x.m, err));

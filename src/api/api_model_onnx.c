@@ -2,53 +2,14 @@
  * Out: its graph, decoder, tokenizer, template, sizes. */
 #include <string.h>
 
+#include "api/api_folder.h"
 #include "api/api_internal.h"
-#include "base/file.h"
 #include "models/onnx_import.h"
 
 /* Small constants are computed at once; weights stay as their file has them. */
 #define FOLD_BYTES ((uint64_t)1 << 20)
 
 #define CONTEXT_DEFAULT 4096u
-
-/* ------------------------------------------------------------ files */
-
-static char *join(const ondol_allocator *a, const char *folder, const char *name) {
-    const size_t n = strlen(folder), k = strlen(name);
-    char *path = base_alloc(a, n + k + 2, 1);
-    if (!path) return NULL;
-    memcpy(path, folder, n);
-    path[n] = '/';
-    memcpy(path + n + 1, name, k + 1);
-    return path;
-}
-
-/* The file of that name beside the model. *found false: there is none. */
-static ondol_status open_beside(const ondol_model *m, const char *folder, const char *name,
-                                base_file *out, bool *found, ondol_error *err) {
-    const ondol_allocator *a = &m->engine->allocator;
-    char *path = join(a, folder, name);
-    *found = false;
-    if (!path) return base_no_memory(err, "path", strlen(folder));
-    ondol_status status = ONDOL_OK;
-    if (base_path_kind_of(path) != BASE_PATH_MISSING) {
-        status = base_file_open(a, path, false, out, err);
-        *found = status == ONDOL_OK;
-    }
-    base_free(a, path);
-    return base_prefix(err, status, "%s", name);
-}
-
-/* The folder that a file lies in; "." where its path names none. */
-static char *folder_of(const ondol_allocator *a, const char *path) {
-    const char *end = NULL;
-    for (const char *p = path; *p; p++)
-        if (*p == '/' || *p == '\\') end = p;
-    if (!end) return base_strndup(a, ".", 1);
-    return base_strndup(a, path, end == path ? 1 : (size_t)(end - path));
-}
-
-/* ------------------------------------------------------------ the model */
 
 static void count_weights(ondol_model *m) {
     static const uint64_t seed[2] = {0x6f6e646f6c2d6f6e, 0x6e782d6d6f64656c};
@@ -93,8 +54,8 @@ static ondol_status take_info(ondol_model *m, const models_genai_config *c, ondo
     return ONDOL_OK;
 }
 
-ondol_status api_model_read_onnx(ondol_model *m, const char *folder,
-                                 const models_genai_config *config, ondol_error *err) {
+ondol_status api_model_read_onnx(ondol_model *m, const api_folder *folder, ondol_error *err) {
+    const models_genai_config *config = folder && folder->has_config ? &folder->config : NULL;
     ondol_engine *e = m->engine;
     ondol_status status = ONDOL_OK;
     TRY(models_graph_from_onnx(&e->allocator, m->onnx, &m->portable, err));
@@ -109,47 +70,18 @@ ondol_status api_model_read_onnx(ondol_model *m, const char *folder,
     if (config) m->bos = config->bos;
     if (config && config->end_count) m->eos = config->ends[0];
     count_weights(m);
-    (void)folder;
 done:
     return status;
 }
 
-static ondol_status read_folder(ondol_model *m, const char *folder, const char *path, bool no_map,
-                                ondol_error *err) {
-    const ondol_allocator *a = &m->engine->allocator;
+ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool no_map, ondol_error *err) {
     const onnx_open_options how = {.no_map = no_map};
-    base_file file = {0};
-    models_genai_config config = {0};
-    char *model = NULL;
-    bool found = false;
-    ondol_status status = open_beside(m, folder, "genai_config.json", &file, &found, err);
-    if (status != ONDOL_OK) return status;
-    if (found) TRY(models_genai_config_read((const char *)file.data, file.size, &config, err));
-    if (!found && !path) {
-        status = base_fail(err, ONDOL_E_NOT_FOUND, "the folder holds no genai_config.json");
-        goto done;
-    }
-    model = path ? base_strndup(a, path, strlen(path)) : join(a, folder, config.filename);
-    if (!model) {
-        status = base_no_memory(err, "path", strlen(folder));
-        goto done;
-    }
-    TRY(onnx_file_open(a, model, &how, &m->onnx, err));
-    TRY(api_model_read_onnx(m, folder, found ? &config : NULL, err));
+    api_folder folder;
+    ondol_status status = ONDOL_OK;
+    TRY(api_folder_open(&m->engine->allocator, path, &folder, err));
+    TRY(onnx_file_open(&m->engine->allocator, folder.model, &how, &m->onnx, err));
+    TRY(api_model_read_onnx(m, &folder, err));
 done:
-    models_genai_config_free(&config);
-    base_file_close(&file);
-    base_free(a, model);
-    return status;
-}
-
-ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool folder, bool no_map,
-                                 ondol_error *err) {
-    const ondol_allocator *a = &m->engine->allocator;
-    if (folder) return read_folder(m, path, NULL, no_map, err);
-    char *around = folder_of(a, path);
-    if (!around) return base_no_memory(err, "path", strlen(path));
-    ondol_status status = read_folder(m, around, path, no_map, err);
-    base_free(a, around);
+    api_folder_free(&folder);
     return status;
 }
