@@ -31,6 +31,7 @@ static ondol_status product(graph *g, graph_node_id n, uint32_t b_index, bool a_
 }
 
 ondol_status infer_matmul(graph *g, graph_node_id n, ondol_error *err) {
+    if (graph_get_int(g, n, "transBatchA") || graph_get_int(g, n, "transBatchB")) return ONDOL_OK;
     return product(g, n, 1, graph_get_int(g, n, "transA") != 0, graph_get_int(g, n, "transB") != 0,
                    err);
 }
