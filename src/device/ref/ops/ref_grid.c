@@ -43,10 +43,11 @@ static double place_of(const sampling *s, double coordinate, int64_t n) {
         s->align_corners ? (coordinate + 1) / 2 * (size - 1) : ((coordinate + 1) * size - 1) / 2;
     if (s->mode == SAMPLE_NEAREST) x = rint(x);
     if (isnan(x)) return s->edge == EDGE_ZEROS ? -8 : 0;
-    if (isinf(x) || s->edge == EDGE_ZEROS) {
+    const bool by_taps = s->edge == EDGE_BORDER && s->mode == SAMPLE_CUBIC;
+    if (isinf(x) || s->edge == EDGE_ZEROS || by_taps) {
         x = x < -8 ? -8 : x > size + 8 ? size + 8 : x; /* outside stays outside */
     }
-    if (s->edge == EDGE_BORDER) x = x < 0 ? 0 : x > size - 1 ? size - 1 : x;
+    if (s->edge == EDGE_BORDER && !by_taps) x = x < 0 ? 0 : x > size - 1 ? size - 1 : x;
     if (s->edge == EDGE_REFLECTION) {
         x = s->align_corners ? reflect(x, 0, size - 1) : reflect(x, -0.5, size - 0.5);
     }
