@@ -87,7 +87,6 @@ static ondol_status read_activations(const plan_call *c, ref_recurrent *j, ondol
 
 static ondol_status read_attributes(const plan_call *c, ref_recurrent *j, ondol_error *err) {
     ondol_status status = ONDOL_OK;
-    j->op = c->g->nodes[c->node].op;
     j->gates = j->op == GRAPH_OP_LSTM ? 4 : j->op == GRAPH_OP_GRU ? 3 : 1;
     j->is_batch_first = graph_get_int(c->g, c->node, "layout") != 0;
     j->linear_before_reset = graph_get_int(c->g, c->node, "linear_before_reset") != 0;
@@ -254,14 +253,79 @@ done:
     return status;
 }
 
-/* RNN, GRU, LSTM. */
-ondol_status ref_recurrent_op(plan_call *c, ondol_error *err) {
-    ref_recurrent j = {0};
-    ondol_status status = begin(c, &j, err);
-    if (status == ONDOL_OK) ref_run_tasks(c, j.directions * j.batch, run_task, &j);
-    double *const all[] = {j.x, j.w, j.r, j.b, j.p, j.h, j.c, j.work};
+/* v[count] as codes of uint8 would keep it: scale and zero point so that the codes hold all of v,
+ * and 0 exactly, in float as DynamicQuantizeLinear is defined. */
+static void through_codes(double *v, uint64_t count) {
+    float least = 0, greatest = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const float x = (float)v[i];
+        if (x < least) least = x;
+        if (x > greatest) greatest = x;
+    }
+    const float scale = greatest == least ? 1 : (greatest - least) / 255;
+    const float zero = rintf(-least / scale);
+    for (uint64_t i = 0; i < count; i++) {
+        const float code = rintf((float)v[i] / scale) + zero;
+        const float cut = code < 0 ? 0 : code > 255 ? 255 : code;
+        v[i] = ((double)cut - (double)zero) * (double)scale;
+    }
+}
+
+/* One direction of all examples, through time; the states before each step as codes of one scale.
+ */
+static void run_by_codes(void *user, uint64_t direction) {
+    const ref_recurrent *j = user;
+    const uint64_t n = j->hidden, first = direction * j->batch;
+    const bool is_reverse = j->is_reverse || direction == 1;
+    double *codes = j->codes + first * n;
+    uint64_t longest = 0;
+    for (uint64_t b = 0; b < j->batch; b++)
+        if ((uint64_t)j->lengths[b] > longest) longest = (uint64_t)j->lengths[b];
+    for (uint64_t t = 0; t < longest; t++) {
+        memcpy(codes, j->h + first * n, j->batch * n * sizeof *codes);
+        through_codes(codes, j->batch * n);
+        for (uint64_t b = 0; b < j->batch; b++) {
+            const uint64_t length = (uint64_t)j->lengths[b], task = first + b;
+            if (t >= length) continue;
+            const uint64_t place = is_reverse ? length - 1 - t : t;
+            double *h = j->h + task * n;
+            memcpy(h, codes + b * n, n * sizeof *h);
+            ref_recurrent_step(j, direction, input_at(j, place, b), h, j->c + task * n,
+                               j->work + task * j->gates * n);
+            if (j->y) ref_store_numbers(j->y, output_row(j, place, direction, b) * n, n, h);
+        }
+    }
+    for (uint64_t b = 0; b < j->batch; b++) {
+        const uint64_t row = state_row(j, direction, b) * n;
+        if (j->y_h) ref_store_numbers(j->y_h, row, n, j->h + (first + b) * n);
+        if (j->y_c) ref_store_numbers(j->y_c, row, n, j->c + (first + b) * n);
+    }
+}
+
+static void finish(const plan_call *c, ref_recurrent *j) {
+    double *const all[] = {j->x, j->w, j->r, j->b, j->p, j->h, j->c, j->work, j->codes};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tensor_heap_free(c->heap, all[i]);
-    tensor_heap_free(c->heap, j.lengths);
+    tensor_heap_free(c->heap, j->lengths);
+}
+
+/* RNN, GRU, LSTM. */
+ondol_status ref_recurrent_op(plan_call *c, ondol_error *err) {
+    ref_recurrent j = {.op = c->g->nodes[c->node].op};
+    ondol_status status = begin(c, &j, err);
+    if (status == ONDOL_OK) ref_run_tasks(c, j.directions * j.batch, run_task, &j);
+    finish(c, &j);
+    return status;
+}
+
+ondol_status ref_recurrent_lstm_by_codes(plan_call *c, ondol_error *err) {
+    ref_recurrent j = {.op = GRAPH_OP_LSTM};
+    ondol_status status = ONDOL_OK;
+    TRY(begin(c, &j, err));
+    TRY(zeros(c, j.directions * j.batch * j.hidden, "codes of states", &j.codes, err));
+    through_codes(j.x, j.length * j.batch * j.inputs);
+    ref_run_tasks(c, j.directions, run_by_codes, &j);
+done:
+    finish(c, &j);
     return status;
 }

@@ -19,11 +19,16 @@ typedef struct ref_recurrent {
     bool linear_before_reset, input_forget;
     double *h, *c;               /* states [directions, batch, hidden]; c: of LSTM alone */
     double *work;                /* [directions * batch][gates * hidden] */
+    double *codes;               /* [directions * batch][hidden]: of ..._by_codes alone */
     tensor_value *y, *y_h, *y_c; /* NULL: nobody wants it */
 } ref_recurrent;
 
 /* One step of one direction: x [inputs], states h and c [hidden] changed, work [gates * hidden]. */
 void ref_recurrent_step(const ref_recurrent *j, uint64_t direction, const double *x, double *h,
                         double *c, double *work);
+
+/* An LSTM whose inputs and states go through codes of uint8 in front of the products; its inputs
+ * are those of LSTM. */
+ondol_status ref_recurrent_lstm_by_codes(plan_call *c, ondol_error *err);
 
 #endif
