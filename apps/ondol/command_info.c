@@ -222,6 +222,8 @@ static void print_runs(const info *in) {
     }
     printf("\nOndol runs it: %s, %u layers, hidden %u, vocabulary %u, context %u\n",
            m->architecture, m->layers, m->hidden, m->vocabulary, m->context);
+    if (m->unrecognised)
+        printf("as it is written, for the graph was not recognised: %s\n", m->unrecognised);
     printf("chat template: %s\n", m->chat_template ? "in the file" : "none; ChatML is used");
     printf("memory: %s of weights and %s of keys and values in f16 for %llu tokens (%s a token)\n",
            bytes_for_people(m->memory_bytes, a, sizeof a),
@@ -310,6 +312,8 @@ static void json_runs(const info *in, json_t *out) {
         json_object_set_new(out, "reason", json_string(in->reason.text));
         return;
     }
+    json_object_set_new(out, "recognised", json_boolean(!m->unrecognised));
+    if (m->unrecognised) json_object_set_new(out, "unrecognised", json_string(m->unrecognised));
     json_object_set_new(out, "architecture", json_string(m->architecture));
     json_object_set_new(out, "name", json_text(m->name, strlen(m->name)));
     json_object_set_new(out, "layers", json_integer(m->layers));

@@ -198,6 +198,8 @@ typedef struct ondol_model_info {
     uint64_t kv_bytes_per_token;       /* in f16 */
     int32_t bos, eos;                  /* -1: none */
     int32_t adds_bos, adds_eos;
+    const char *unrecognised; /* why an ONNX graph was not recognised as a decoder and runs as it is
+                               * written, sequence by sequence; NULL: it was */
 } ondol_model_info;
 ONDOL_API ondol_status ondol_model_get_info(const ondol_model *model, ondol_model_info *out,
                                             ondol_error *err);

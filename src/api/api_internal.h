@@ -22,6 +22,7 @@
 #define API_TEXT_BYTES_MAX ((size_t)1 << 30)
 
 struct api_folder;
+struct api_written;
 
 struct ondol_engine {
     ondol_allocator allocator;
@@ -43,10 +44,12 @@ struct ondol_model {
     onnx_file *onnx;
     unsigned char *bytes; /* of a source, NULL otherwise */
     graph *portable;
-    models_info info; /* architecture: owned */
-    optimize_decoder *decoder;
-    text_tokenizer *tokenizer; /* NULL: the file has none */
-    int32_t bos, eos;          /* of a model without a tokenizer; -1: none */
+    models_info info;            /* architecture: owned */
+    optimize_decoder *decoder;   /* NULL: `written` is there in its place */
+    struct api_written *written; /* the graph was not recognised: it runs as it is written */
+    char *unrecognised;          /* why */
+    text_tokenizer *tokenizer;   /* NULL: the file has none */
+    int32_t bos, eos;            /* of a model without a tokenizer; -1: none */
     plan_weights *weights;
     plan_kv_description *layers;               /* [decoder->layer_count] */
     char *architecture, *name, *chat_template; /* chat_template NULL: none */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "api/api_written.h"
 #include "formats/sniff.h"
 
 typedef struct opening {
@@ -73,12 +74,12 @@ static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
 static ondol_status finish(ondol_model *m, opening *x, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     TRY(check_vocabulary(m, err));
-    TRY(describe_cache(m, err));
+    if (!m->written) TRY(describe_cache(m, err));
     if (x->o.lock_memory && !m->inspect_only) {
         status = m->gguf ? gguf_file_lock(m->gguf, err) : onnx_file_lock(m->onnx, err);
         if (status != ONDOL_OK) return status;
     }
-    TRY(make_weights(m, x, err));
+    if (!m->written) TRY(make_weights(m, x, err));
 done:
     return status;
 }
@@ -92,12 +93,14 @@ static void destroy(ondol_model *m) {
     text_grammar_vocabulary_destroy(m->vocabulary);
     text_tokenizer_destroy(m->tokenizer);
     optimize_decoder_destroy(m->decoder);
+    api_written_destroy(m->written);
     graph_destroy(m->portable);
     gguf_file_close(m->gguf);
     onnx_file_close(m->onnx);
     base_mutex_destroy(m->lock);
     base_free(a, m->bytes);
     base_free(a, m->layers);
+    base_free(a, m->unrecognised);
     base_free(a, m->architecture);
     base_free(a, m->name);
     base_free(a, m->chat_template);
@@ -193,16 +196,26 @@ ondol_status ondol_model_get_info(const ondol_model *model, ondol_model_info *ou
                                    .hidden = model->info.hidden,
                                    .parameters = model->parameters,
                                    .weight_bytes = model->weight_bytes,
-                                   .memory_bytes = model->weights->memory_bytes,
+                                   .memory_bytes =
+                                       model->weights ? model->weights->memory_bytes : 0,
                                    .kv_bytes_per_token = model->kv_bytes_per_token,
                                    .bos = t ? text_token_special(t, TEXT_BOS) : model->bos,
                                    .eos = t ? text_token_special(t, TEXT_EOS) : model->eos,
                                    .adds_bos = t && text_tokenizer_adds_bos(t),
-                                   .adds_eos = t && text_tokenizer_adds_eos(t)};
+                                   .adds_eos = t && text_tokenizer_adds_eos(t),
+                                   .unrecognised = model->unrecognised};
     return api_info_give(&info, sizeof info, out, err);
 }
 
 generate_decoder api_model_decoder(const ondol_model *m) {
+    if (m->written) {
+        return (generate_decoder){.written = api_written_calls(m->written),
+                                  .hidden = 1,
+                                  .vocabulary = m->info.vocabulary,
+                                  .context = m->info.context,
+                                  .fingerprint = m->fingerprint,
+                                  .step_lock = m->engine->step_lock};
+    }
     return (generate_decoder){.lowered = m->decoder->lowered,
                               .weights = m->weights,
                               .layers = m->layers,
@@ -235,6 +248,10 @@ ondol_status ondol_model_describe(const ondol_model *model, ondol_model_text wha
     const ondol_engine *e = model->engine;
     ondol_status status = ONDOL_OK;
     base_buffer b;
+    if (model->written && what != ONDOL_TEXT_GRAPH_PORTABLE && what != ONDOL_TEXT_DOT) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED, "the graph runs as it is written: %s",
+                         model->unrecognised);
+    }
     base_buffer_init(&b, &e->allocator, API_TEXT_BYTES_MAX);
     switch (what) {
     case ONDOL_TEXT_GRAPH_PORTABLE: graph_print(model->portable, &b); break;

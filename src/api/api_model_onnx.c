@@ -4,6 +4,7 @@
 
 #include "api/api_folder.h"
 #include "api/api_internal.h"
+#include "api/api_written.h"
 #include "models/onnx_import.h"
 
 /* Small constants are computed at once; weights stay as their file has them. */
@@ -38,25 +39,42 @@ static ondol_status recognise(ondol_model *m, const models_genai_config *c, ondo
     return optimize_decoder_create(&m->engine->allocator, m->portable, &o, &m->decoder, err);
 }
 
+/* The graph as it is written, when `why` is all that stands against the other way. */
+static ondol_status run_as_written(ondol_model *m, const models_genai_config *c,
+                                   const ondol_error *why, ondol_error *err) {
+    api_written_info info = {0};
+    ondol_status status = ONDOL_OK;
+    TRY(api_model_copy_text(m, why->text, strlen(why->text), &m->unrecognised, err));
+    TRY(api_written_create(m->engine, m->portable, c, &m->written, &info, err));
+    m->info.vocabulary = info.vocabulary;
+    m->info.layers = info.layers;
+    m->info.hidden = c ? c->hidden : 0;
+done:
+    return status;
+}
+
 static ondol_status take_info(ondol_model *m, const models_genai_config *c, ondol_error *err) {
     const char *type = c ? c->type : "onnx";
-    const uint64_t most = m->decoder->max_positions;
+    const uint64_t most = m->decoder ? m->decoder->max_positions : 0;
+    uint32_t context = c ? c->context : 0;
     ondol_status status = api_model_copy_text(m, type, strlen(type), &m->architecture, err);
     if (status != ONDOL_OK) return status;
-    m->info = (models_info){.architecture = m->architecture,
-                            .layers = m->decoder->layer_count,
-                            .hidden = m->decoder->hidden,
-                            .vocabulary = m->decoder->vocabulary,
-                            .context = c && c->context ? c->context : 0};
-    if (!m->info.context)
-        m->info.context = most && most < UINT32_MAX ? (uint32_t)most : CONTEXT_DEFAULT;
-    if (most && most < m->info.context) m->info.context = (uint32_t)most;
+    if (m->decoder) {
+        m->info.layers = m->decoder->layer_count;
+        m->info.hidden = m->decoder->hidden;
+        m->info.vocabulary = m->decoder->vocabulary;
+    }
+    if (!context) context = most && most < UINT32_MAX ? (uint32_t)most : CONTEXT_DEFAULT;
+    if (most && most < context) context = (uint32_t)most;
+    m->info.architecture = m->architecture;
+    m->info.context = context;
     return ONDOL_OK;
 }
 
 ondol_status api_model_read_onnx(ondol_model *m, const api_folder *folder, ondol_error *err) {
     const models_genai_config *config = folder && folder->has_config ? &folder->config : NULL;
     ondol_engine *e = m->engine;
+    ondol_error why = {.status = ONDOL_OK};
     ondol_status status = ONDOL_OK;
     TRY(models_graph_from_onnx(&e->allocator, m->onnx, &m->portable, err));
     base_mutex_lock(e->step_lock);
@@ -64,12 +82,18 @@ ondol_status api_model_read_onnx(ondol_model *m, const api_folder *folder, ondol
                                     e->pool, FOLD_BYTES, err);
     base_mutex_unlock(e->step_lock);
     if (status != ONDOL_OK) return status;
-    TRY(recognise(m, config, err));
+    count_weights(m);
+    status = recognise(m, config, &why);
+    if (status == ONDOL_E_UNSUPPORTED) {
+        status = run_as_written(m, config, &why, err);
+    } else if (status != ONDOL_OK && err) {
+        *err = why;
+    }
+    if (status != ONDOL_OK) return status;
     TRY(take_info(m, config, err));
     TRY(api_model_copy_text(m, "", 0, &m->name, err));
     if (config) m->bos = config->bos;
     if (config && config->end_count) m->eos = config->ends[0];
-    count_weights(m);
 done:
     return status;
 }

@@ -50,7 +50,7 @@ ondol_status ondol_sampler_create(ondol_model *model, const ondol_sampler_option
     text_grammar_matcher *matcher = NULL;
     s->model = ondol_model_retain(model);
     TRY(compile(s, &o, &matcher, err));
-    TRY(generate_sampler_create(a, model->tokenizer, model->decoder->vocabulary, &o, matcher,
+    TRY(generate_sampler_create(a, model->tokenizer, model->info.vocabulary, &o, matcher,
                                 &s->sampler, err));
     *out = s;
     return ONDOL_OK;

@@ -60,7 +60,7 @@ ondol_status ondol_cache_get_info(const ondol_cache *cache, ondol_cache_info *ou
                                   ondol_error *err) {
     const generate_cache *c = cache->cache;
     ondol_cache_info info = {.bytes = c->bytes,
-                             .scratch_bytes = c->scratch->size_bytes,
+                             .scratch_bytes = c->scratch ? c->scratch->size_bytes : 0,
                              .page_tokens = GENERATE_PAGE_TOKENS};
     base_mutex_lock(c->lock);
     for (uint32_t i = 0; i < c->kv->group_count; i++) {

@@ -119,12 +119,12 @@ static ondol_status fill(generate_cache *c, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     c->lock = base_mutex_create(c->allocator);
     if (!c->lock) return base_no_memory(err, "cache", sizeof *c);
-    c->device = d->weights->devices[0];
+    c->device = d->written ? NULL : d->weights->devices[0];
     TRY(plan_kv_create(c->allocator, d->layers, d->layer_count, c->options.kv_type,
                        GENERATE_PAGE_TOKENS, &c->kv, err));
     TRY(create_pools(c, err));
     TRY(create_block(c, err));
-    TRY(create_plans(c, err));
+    if (!d->written) TRY(create_plans(c, err));
 done:
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "base/thread.h"
 #include "generate/pages.h"
+#include "generate/written.h"
 #include "plan/plan.h"
 
 #define GENERATE_BUCKETS_MAX 24
@@ -13,6 +14,7 @@
 typedef struct generate_decoder {
     const graph *lowered; /* inputs ids, positions, regimes; outputs hidden, logits */
     const plan_weights *weights;
+    const generate_written *written; /* not NULL: in place of both, and of layers */
     const plan_kv_description *layers;
     uint32_t layer_count, hidden, vocabulary;
     uint64_t context;          /* the model's own limit, in tokens */

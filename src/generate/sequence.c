@@ -136,6 +136,8 @@ void generate_sequence_forget(generate_sequence *s) {
             generate_pages_drop(s->cache->groups + g, s->tables[g][i]);
         s->first_page[g] = s->end_page[g] = 0;
     }
+    if (s->past) s->cache->decoder.written->release(s->cache->decoder.written->user, s->past);
+    s->past = NULL;
     s->computed = 0;
 }
 
@@ -220,6 +222,8 @@ void generate_sequence_share(generate_sequence *s, const generate_sequence *from
         for (uint32_t i = 0; i < s->first_page[g]; i++)
             s->tables[g][i] = GENERATE_NO_PAGE;
     }
+    if (from->past)
+        s->past = s->cache->decoder.written->retain(s->cache->decoder.written->user, from->past);
     s->regime = from->regime;
     s->computed = n;
 }

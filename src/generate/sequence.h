@@ -48,6 +48,8 @@ struct generate_sequence {
     uint32_t regime;                    /* with which they were computed */
     uint32_t **tables;                  /* [groups][capacity / page]: page numbers */
     uint32_t *first_page, *end_page;    /* [groups]: tables hold pages [first, end) */
+    generate_past *past; /* of a decoder that runs as it is written, in place of pages: at least
+                          * `computed` tokens; NULL: none */
     atomic_int cancelled;
     generate_work work;
 };

@@ -1,6 +1,7 @@
 /* A sequence as bytes, and back. In: a sequence. Out: little-endian numbers, tokens, pages:
  *   "ONDOLSEQ"; u32 version, KV type, regime, groups; u64 fingerprint, length, computed;
  *   for each group u32 first page, end page; i32 tokens[length]; the groups' pages.
+ * A past that is no pages is not kept: then computed is 0, and the next step computes it again.
  * The bytes are not trusted: all is checked before any is taken. */
 #include <inttypes.h>
 #include <string.h>
@@ -78,7 +79,7 @@ ondol_status generate_sequence_save(generate_sequence *s, generate_write write, 
     put_number(&w, c->kv->group_count, 4);
     put_number(&w, c->decoder.fingerprint, 8);
     put_number(&w, s->length, 8);
-    put_number(&w, s->computed, 8);
+    put_number(&w, c->decoder.written ? 0 : s->computed, 8);
     for (uint32_t g = 0; g < c->kv->group_count; g++) {
         put_number(&w, s->computed ? s->first_page[g] : 0, 4);
         put_number(&w, pages_for(s->computed), 4);

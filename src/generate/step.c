@@ -51,6 +51,10 @@ static ondol_status check(const stepper *t, const generate_sequence *s, ondol_er
     if (w->want == GENERATE_WANT_SAMPLED && !w->sampler) {
         return base_fail(err, ONDOL_E_ARGUMENT, "a step that samples needs a sampler");
     }
+    if (w->want == GENERATE_WANT_HIDDEN && c->decoder.written) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED,
+                         "the graph runs as it is written: it gives no hidden states");
+    }
     for (uint64_t i = 0; i < w->token_count; i++) {
         if (w->tokens[i] >= 0 && (uint32_t)w->tokens[i] < c->decoder.vocabulary) continue;
         return base_fail(err, ONDOL_E_ARGUMENT, "token %" PRIu64 " is %d: the vocabulary has %u", i,
@@ -209,20 +213,27 @@ done:
     return status;
 }
 
+/* The chunk's rows of s are computed. */
+static void finish_rows(generate_sequence *s) {
+    generate_work *w = &s->work;
+    w->done += w->rows;
+    s->computed = w->done;
+    if (w->done < w->end) return;
+    s->length = w->end;
+    w->active = false;
+}
+
 static void advance(stepper *t, const plan *p) {
     for (generate_sequence *s = t->list; s; s = s->work.following) {
         generate_work *w = &s->work;
         ondol_error fault = {.status = ONDOL_OK};
         if (!w->active || !w->rows) continue;
         ondol_status status = deliver(t, p, s, &fault);
-        w->done += w->rows;
-        s->computed = w->done;
         if (status != ONDOL_OK) {
             retreat(s);
             fail(t, s, status, &fault);
-        } else if (w->done == w->end) {
-            s->length = w->end;
-            w->active = false;
+        } else {
+            finish_rows(s);
         }
     }
 }
@@ -232,6 +243,41 @@ static void fail_all(stepper *t, ondol_status status, const ondol_error *fault) 
         if (!s->work.active) continue;
         retreat(s);
         fail(t, s, status, fault);
+    }
+}
+
+/* One sequence of a chunk, as the graph is written. */
+static ondol_status run_written(generate_cache *c, generate_sequence *s, ondol_error *err) {
+    const generate_written *g = c->decoder.written;
+    generate_work *w = &s->work;
+    const bool sampled = w->want == GENERATE_WANT_SAMPLED;
+    float *to = sampled ? c->sample_row : w->next_output;
+    ondol_status status = ONDOL_OK;
+    TRY(g->run(g->user, &s->past, s->tokens, w->done, w->rows, w->outputs, to, err));
+    if (!sampled) {
+        w->next_output = to + (size_t)w->outputs * c->decoder.vocabulary;
+    } else if (w->outputs) {
+        TRY(generate_sampler_sample(w->sampler, to, &w->token, err));
+        TRY(generate_sampler_accept(w->sampler, w->token, false, err));
+    }
+done:
+    return status;
+}
+
+static void run_chunk_written(stepper *t) {
+    for (generate_sequence *s = t->list; s; s = s->work.following) {
+        generate_work *w = &s->work;
+        ondol_error fault = {.status = ONDOL_OK};
+        if (!w->active || !w->rows) continue;
+        const ondol_status status = run_written(t->cache, s, &fault);
+        base_mutex_lock(t->cache->lock);
+        if (status != ONDOL_OK) {
+            retreat(s);
+            fail(t, s, status, &fault);
+        } else {
+            finish_rows(s);
+        }
+        base_mutex_unlock(t->cache->lock);
     }
 }
 
@@ -246,6 +292,10 @@ static bool run_chunk(stepper *t) {
     if (fine) generate_batch_fill(c, t->list);
     base_mutex_unlock(c->lock);
     if (!fine) return rows != 0;
+    if (c->decoder.written) {
+        run_chunk_written(t);
+        return true;
+    }
     plan *p = generate_cache_plan(c, rows);
     ondol_status status = plan_run(p, &fault);
     base_mutex_lock(c->lock);

@@ -105,6 +105,7 @@ static ondol_status read_all(const json_t *tree, models_genai_config *c, ondol_e
     TRY(read_size(tree, "model.vocab_size", &c->vocabulary, err));
     TRY(read_size(tree, "model.decoder.num_hidden_layers", &c->layers, err));
     TRY(read_size(tree, "model.decoder.hidden_size", &c->hidden, err));
+    TRY(read_size(tree, "model.decoder.head_size", &c->head_size, err));
     TRY(read_id(tree, "model.bos_token_id", &c->bos, err));
     TRY(read_id(tree, "model.pad_token_id", &c->pad, err));
     TRY(read_id(tree, "model.decoder_start_token_id", &c->decoder_start, err));

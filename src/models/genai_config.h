@@ -18,11 +18,11 @@ typedef struct models_genai_config {
     const char *encoder;  /* filename of the encoder of a pair; NULL: none */
     const char *input_ids, *attention_mask, *position_ids, *logits;
     const char *past_key, *past_value, *present_key, *present_value;
-    const char *encoder_hidden_states; /* the decoder's input; NULL: none */
-    uint32_t context, vocabulary;      /* 0: not said */
-    uint32_t layers, hidden;           /* 0: not said */
-    int32_t bos, pad;                  /* -1: none */
-    int32_t decoder_start;             /* first token of a decoder with an encoder; -1 */
+    const char *encoder_hidden_states;  /* the decoder's input; NULL: none */
+    uint32_t context, vocabulary;       /* 0: not said */
+    uint32_t layers, hidden, head_size; /* 0: not said */
+    int32_t bos, pad;                   /* -1: none */
+    int32_t decoder_start;              /* first token of a decoder with an encoder; -1 */
     int32_t ends[MODELS_GENAI_ENDS_MAX];
     size_t end_count;
 

@@ -36,7 +36,7 @@ class Missing(Case):
         for name in ("small", "one", self.folder / "models/one", self.folder / "models/small.gguf"):
             self.assertIn("Ondol runs it: llama", self.succeeds("info", name, env=env).out)
         self.fails(1, "holds 2 models .*; name the file", "info", "two", env=env)
-        self.fails(1, "holds no .gguf file", "info", self.folder, env=env)
+        self.fails(1, "holds neither a .gguf file nor a genai_config.json", "info", self.folder, env=env)
         self.fails(1, "holds one, small, two", "info", "tow", env=env)
 
     def test_split_file(self):
@@ -83,7 +83,7 @@ class NoModels(Case):
         self.assertEqual(answer["tensor_count"], 21)
 
     def test_not_readable(self):
-        self.fails(1, "cannot|Is a directory|no .gguf", "info", "/")
+        self.fails(1, "cannot|Is a directory|neither a .gguf", "info", "/")
         self.fails(1, "regular|device|/dev/null|empty", "info", "/dev/null")
         path = self.write("x.gguf", Path(tiny("llama")).read_bytes())
         if os.geteuid():

@@ -10,7 +10,7 @@ LLAMA = tiny("llama")
 
 class Info(Case):
     KEYS = ("path", "format", "size_bytes", "parameters", "tensor_count", "tensor_bytes", "metadata", "encodings")
-    MODEL_KEYS = ("runs", "architecture", "name", "layers", "hidden", "context", "tokenizer", "chat_template", "memory")
+    MODEL_KEYS = ("runs", "language_model", "recognised", "architecture", "name", "layers", "hidden", "context", "tokenizer", "chat_template", "memory")
 
     def test_json(self):
         answer = self.succeeds("info", LLAMA, "--json").json()
