@@ -64,6 +64,8 @@ ondol_status ref_ms_query_begin(const plan_call *c, uint32_t rank, ref_ms_query 
                                 ondol_error *err) {
     tensor_value *query = NULL;
     const bool is_packed = !plan_call_input(c, 1) && !plan_call_input(c, 2);
+    const bool is_latent =
+        strcmp(graph_get_string(c->g, c->node, "kv_cache_layout"), "LATENT") == 0;
     ondol_status status = ONDOL_OK;
     *q = (ref_ms_query){0};
     TRY(ref_float_input(c, 0, &query, err));
@@ -80,6 +82,7 @@ ondol_status ref_ms_query_begin(const plan_call *c, uint32_t rank, ref_ms_query 
         return ONDOL_OK;
     }
     TRY(read_new(c, 1, "key", rank, q, &q->k, err));
+    if (is_latent && !plan_call_input(c, 2)) return ONDOL_OK;
     TRY(read_new(c, 2, "value", rank, q, &q->v, err));
 done:
     return status;

@@ -13,7 +13,8 @@ typedef struct ref_ms_query {
 } ref_ms_query;
 
 /* From inputs 0 (query [..., heads * size], or all three packed when inputs 1 and 2 are absent), 1
- * (key) and 2 (value), of rank `rank`; sizes but v_size are set. Give back by
+ * (key) and 2 (value; absent, v is NULL where kv_cache_layout is LATENT), of rank `rank`; sizes but
+ * v_size are set. Give back by
  * ref_ms_query_end, after errors too. Errors: FORMAT, LIMIT, MEMORY. */
 ondol_status ref_ms_query_begin(const plan_call *c, uint32_t rank, ref_ms_query *q,
                                 ondol_error *err);
