@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""Writes tiny language models in the forms in which ONNX Runtime GenAI's builder exports them (names, operators, order of
+nodes), with random weights, each in a folder of its own with genai_config.json, and the logits that ONNX Runtime gives.
+Usage: make_genai_models.py OUT"""
+import json
+from pathlib import Path
+import shutil
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+import onnxruntime
+
+HIDDEN, HEAD, FFN, VOCABULARY, LAYERS, CONTEXT = 128, 32, 256, 320, 2, 256
+MS = "com.microsoft"
+NP = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}
+
+
+def tables(rows, theta=10000.0, factor=1.0, size=HEAD, magnitude=1.0):
+    angles = np.arange(rows)[:, None] / theta ** (np.arange(0, size, 2) / size)[None] / factor
+    return np.cos(angles) * magnitude, np.sin(angles) * magnitude
+
+
+class Model:
+    """One export. `layout`: how a projection is stored; `rotary`: where it is done."""
+
+    def __init__(self, name, dtype=TensorProto.FLOAT, layout="float", rotary="attention", heads=4, kv_heads=4, **options):
+        self.name, self.dtype, self.layout, self.rotary = name, dtype, layout, rotary
+        self.heads, self.kv_heads, self.options = heads, kv_heads, options
+        self.random = np.random.default_rng(sum(map(ord, name)))
+        self.nodes, self.initializers = [], []
+        self.positions = "position_ids" if options.get("position_ids") else ""
+        self.build()
+
+    # ---- parts of a graph
+
+    def node(self, op, inputs, outputs, domain="", **attributes):
+        outputs = [outputs] if isinstance(outputs, str) else outputs
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=f"/n{len(self.nodes)}/{op}", domain=domain, **attributes))
+        return outputs[0]
+
+    def constant(self, name, array):
+        if name not in (t.name for t in self.initializers):
+            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def floats(self, name, array):
+        return self.constant(name, np.asarray(array).astype(NP[self.dtype]))
+
+    def numbers(self, *shape, scale=1.0):
+        return (self.random.standard_normal(shape) * scale).astype(np.float32)
+
+    def nbits(self, name, rows, columns, bits, block, zeros):
+        blocks = (columns + block - 1) // block
+        codes = self.random.integers(0, 256, (rows, blocks, block * bits // 8), dtype=np.uint8)
+        scales = self.random.uniform(0.5, 1.5, (rows, blocks)) * 12 ** 0.5 / 2 ** bits * columns ** -0.5
+        out = [self.constant(f"{name}.weight_Q{bits}", codes),
+               self.floats(f"{name}.weight_scales", scales.reshape(-1) if self.options.get("flat") else scales)]
+        if zeros:
+            middle = 2 ** (bits - 1)  # a pair of zero points in each byte, or one
+            points = self.random.integers(middle - 1, middle + 2, (rows, (blocks * bits + 7) // 8), dtype=np.uint8)
+            if bits == 4:
+                points += points[:, ::-1] << 4
+            out.append(self.constant(f"{name}.weight_zp", points.reshape(-1) if self.options.get("flat") else points))
+        return out
+
+    def project(self, x, name, rows, columns, bits=None):
+        y = f"/{name}/output_0"
+        if self.layout == "float":
+            return self.node("MatMul", [x, self.floats(f"{name}.weight", self.numbers(columns, rows, scale=columns ** -0.5))], y)
+        if self.layout == "qdq":
+            codes = self.random.integers(-8, 8, (columns, rows)).astype(np.int8)
+            codes = helper.make_tensor(f"{name}.codes", TensorProto.INT4, codes.shape, codes.reshape(-1).tolist())
+            self.initializers.append(codes)
+            scales = self.floats(f"{name}.scales", self.random.uniform(0.01, 0.03, (columns // 32, rows)))
+            w = self.node("DequantizeLinear", [codes.name, scales], f"{name}.dequantized", axis=0, block_size=32)
+            return self.node("MatMul", [x, w], y)
+        bits = bits or self.options.get("bits", 4)
+        block = self.options.get("block", 32)
+        attributes = {"K": columns, "N": rows, "bits": bits, "block_size": block}
+        if self.options.get("accuracy"):
+            attributes["accuracy_level"] = self.options["accuracy"]
+        return self.node("MatMulNBits", [x, *self.nbits(name, rows, columns, bits, block, self.options.get("zeros"))], y, MS, **attributes)
+
+    def gain(self, name, n=HIDDEN):
+        return self.floats(name, 1 + 0.2 * self.numbers(n))
+
+    # ---- rotary caches
+
+    def caches(self):
+        kind = self.options.get("long")
+        small = tables(CONTEXT)
+        if not kind:
+            return self.floats("cos_cache", small[0]), self.floats("sin_cache", small[1])
+        threshold = 16
+        small, large = tables(threshold), tables(CONTEXT, factor=4.0, magnitude=1.19)
+        if kind == "rows":  # one cache, positions shifted for long sequences
+            both = [np.concatenate(pair) for pair in zip(small, large)]
+            most = self.node("ReduceMax", ["position_ids"], "/pos/ReduceMax/output_0", keepdims=0)
+            far = self.node("GreaterOrEqual", [most, self.constant("/pos/limit", np.int64(threshold))], "/pos/far")
+            shift = self.node("Mul", [self.node("Cast", [far], "/pos/cast", to=TensorProto.INT64),
+                                      self.constant("/pos/shift", np.int64(threshold))], "/pos/mul")
+            self.positions = self.node("Add", ["position_ids", shift], "/pos/add")
+            return self.floats("cos_cache", both[0]), self.floats("sin_cache", both[1])
+        shape = self.node("Shape", ["attention_mask"], "/rot/Shape/output_0")
+        total = self.node("Gather", [shape, self.constant("/rot/one", np.int64(1))], "/rot/Gather/output_0", axis=0)
+        far = self.node("Greater", [total, self.constant("/rot/limit", np.int64(threshold))], "/rot/Greater/output_0")
+
+        def branch(name, pair):
+            nodes = [helper.make_node("Constant", [], [f"{n}_{name}"], value=numpy_helper.from_array(v.astype(NP[self.dtype])))
+                     for n, v in zip(("cos", "sin"), pair)]
+            outputs = [helper.make_tensor_value_info(f"{n}_{name}", self.dtype, pair[0].shape) for n in ("cos", "sin")]
+            return helper.make_graph(nodes, name, [], outputs)
+
+        self.node("If", [far], ["cos_cache", "sin_cache"], then_branch=branch("large", large), else_branch=branch("small", small))
+        return "cos_cache", "sin_cache"
+
+    # ---- layers
+
+    def attention(self, x, layer, lengths, caches):
+        q, kv = self.heads * HEAD, self.kv_heads * HEAD
+        name = f"model.layers.{layer}.attn"
+        past = [f"past_key_values.{layer}.{n}" for n in ("key", "value")]
+        present = [f"present.{layer}.{n}" for n in ("key", "value")]
+        if self.rotary == "attention":
+            packed = self.project(x, f"{name}.qkv_proj", q + 2 * kv, HIDDEN)
+            if self.options.get("bias"):
+                packed = self.node("Add", [packed, self.floats(f"{name}.qkv_bias", self.numbers(q + 2 * kv, scale=0.1))], f"/{name}/bias")
+            rows = [packed, "", ""]
+        else:
+            rows = [self.project(x, f"{name}.{n}_proj", size, HIDDEN) for n, size in (("q", q), ("k", kv), ("v", kv))]
+            if self.options.get("head_norms"):
+                for i, heads in ((0, self.heads), (1, self.kv_heads)):
+                    n = "qk"[i]
+                    split = self.node("Reshape", [rows[i], self.constant(f"/split{heads}", np.array([0, -1, HEAD], np.int64))], f"/{name}/{n}_split")
+                    normed = self.node("SimplifiedLayerNormalization", [split, self.gain(f"{name}.{n}_norm", HEAD)], f"/{name}/{n}_normed",
+                                       axis=-1, epsilon=1e-6, stash_type=1)
+                    rows[i] = self.node("Reshape", [normed, self.constant(f"/join{heads}", np.array([0, -1, heads * HEAD], np.int64))], f"/{name}/{n}_joined")
+            if self.rotary == "operator":
+                rows[:2] = [self.node("RotaryEmbedding", [r, self.positions, *caches], f"/{name}/{n}_rotary", MS, interleaved=0,
+                                      num_heads=0, rotary_embedding_dim=0) for r, n in zip(rows, "qk")]
+        own = self.rotary != "operator"
+        attributes = {"num_heads": self.heads, "kv_num_heads": self.kv_heads, "scale": HEAD ** -0.5, "do_rotary": int(own),
+                      "rotary_interleaved": 0, "local_window_size": self.options.get("window", -1),
+                      "softcap": self.options.get("softcap", 0.0), **self.options.get("attention", {})}
+        inputs = [*rows, *past, *lengths, *(caches if own else ("", "")), "", "", ""]
+        self.node("GroupQueryAttention", inputs, [f"/{name}/output_0", *present], MS, **attributes)
+        return self.project(f"/{name}/output_0", f"{name}.o_proj", HIDDEN, q, self.options.get("mixed"))
+
+    def feed_forward(self, x, layer):
+        name = f"model.layers.{layer}.mlp"
+        gate, up = (self.project(x, f"{name}.{n}_proj", FFN, HIDDEN) for n in ("gate", "up"))
+        if self.options.get("gelu"):
+            active = self.node("FastGelu", [gate], f"/{name}/act", MS)
+        else:
+            active = self.node("Mul", [gate, self.node("Sigmoid", [gate], f"/{name}/sigmoid")], f"/{name}/act")
+        return self.project(self.node("Mul", [active, up], f"/{name}/mul"), f"{name}.down_proj", HIDDEN, FFN, self.options.get("mixed"))
+
+    def embed(self):
+        if not self.options.get("tied"):
+            table = self.floats("model.embed_tokens.weight", self.numbers(VOCABULARY, HIDDEN))
+            x = self.node("Gather", [table, "input_ids"], "/embed/Gather/output_0")
+        else:
+            codes, scales = self.nbits("lm_head", VOCABULARY, HIDDEN, 4, 32, False)
+            flat = self.node("Reshape", [codes, self.constant("/embed/shape", np.array([VOCABULARY, HIDDEN // 2], np.int64))], "/embed/Reshape")
+            x = self.node("GatherBlockQuantized", [flat, "input_ids", scales], "/embed/output_0", MS, bits=4, block_size=32,
+                          gather_axis=0, quantize_axis=1)
+        if self.options.get("scaled"):
+            x = self.node("Mul", [x, self.floats("/embed/scale", np.float32(HIDDEN ** 0.5))], "/embed/Mul/output_0")
+        return x
+
+    def head(self, x):
+        if self.options.get("tied"):
+            logits = self.node("MatMulNBits", [x, "lm_head.weight_Q4", "lm_head.weight_scales"], "logits_", MS, K=HIDDEN, N=VOCABULARY, bits=4, block_size=32)
+        else:
+            logits = self.project(x, "lm_head", VOCABULARY, HIDDEN)
+        cap = self.options.get("logit_cap")
+        if cap:
+            small = self.node("Tanh", [self.node("Div", [logits, self.floats("/cap", np.float32(cap))], "/cap/Div")], "/cap/Tanh")
+            logits = self.node("Mul", [small, "/cap"], "/cap/Mul")
+        self.node("Identity", [logits], "logits")
+
+    def lengths(self):
+        one = self.constant("/one", np.array([1], np.int64))
+        total = self.node("ReduceSum", ["attention_mask", one], "/mask/ReduceSum/output_0", keepdims=0)
+        last = self.node("Cast", [self.node("Sub", [total, one], "/mask/Sub/output_0")], "/mask/Sub/Cast/output_0", to=TensorProto.INT32)
+        size = self.node("Gather", [self.node("Shape", ["attention_mask"], "/mask/Shape/output_0"), self.constant("/axis", np.int64(1))],
+                         "/mask/Gather/output_0", axis=0)
+        return [last, self.node("Cast", [size], "/mask/Gather/Cast/output_0", to=TensorProto.INT32)]
+
+    def build(self):
+        lengths, caches, skip = self.lengths(), self.caches(), self.embed()
+        x = self.node("SimplifiedLayerNormalization", [skip, self.gain("model.layers.0.input_layernorm.weight")], "/norm0", axis=-1, epsilon=1e-5, stash_type=1)
+        for layer in range(LAYERS):
+            for part, made in (("attn", lambda v: self.attention(v, layer, lengths, caches)), ("mlp", lambda v: self.feed_forward(v, layer))):
+                y = made(x)
+                names = [f"/skip{layer}{part}/output_{i}" for i in (0, 3)]
+                x = self.node("SkipSimplifiedLayerNormalization", [skip, y, self.gain(f"model.layers.{layer}.{part}_norm")],
+                              [names[0], "", "", names[1]], MS, epsilon=1e-5)
+                skip = names[1]
+        self.head(x)
+
+    # ---- files
+
+    def proto(self):
+        ids = helper.make_tensor_value_info
+        inputs = [ids("input_ids", TensorProto.INT64, ["batch_size", "sequence_length"]),
+                  ids("attention_mask", TensorProto.INT64, ["batch_size", "total_sequence_length"])]
+        if self.options.get("position_ids"):
+            inputs.append(ids("position_ids", TensorProto.INT64, ["batch_size", "sequence_length"]))
+        outputs = [ids("logits", self.dtype, ["batch_size", "sequence_length", VOCABULARY])]
+        for layer in range(LAYERS):
+            for n in ("key", "value"):
+                inputs.append(ids(f"past_key_values.{layer}.{n}", self.dtype, ["batch_size", self.kv_heads, "past_sequence_length", HEAD]))
+                outputs.append(ids(f"present.{layer}.{n}", self.dtype, ["batch_size", self.kv_heads, "total_sequence_length", HEAD]))
+        graph = helper.make_graph(self.nodes, "main_graph", inputs, outputs, self.initializers)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid(MS, 1)], ir_version=10)
+
+    def config(self):
+        inputs = {"input_ids": "input_ids", "attention_mask": "attention_mask",
+                  "past_key_names": "past_key_values.%d.key", "past_value_names": "past_key_values.%d.value"}
+        if self.options.get("position_ids"):
+            inputs["position_ids"] = "position_ids"
+        return {"model": {"bos_token_id": 1, "eos_token_id": [2, 3], "pad_token_id": 0, "context_length": CONTEXT, "vocab_size": VOCABULARY, "type": "phi3",
+                          "decoder": {"filename": "model.onnx", "head_size": HEAD, "hidden_size": HIDDEN, "num_attention_heads": self.heads,
+                                      "num_hidden_layers": LAYERS, "num_key_value_heads": self.kv_heads, "inputs": inputs,
+                                      "outputs": {"logits": "logits", "present_key_names": "present.%d.key", "present_value_names": "present.%d.value"}}},
+                "search": {"do_sample": False, "max_length": CONTEXT}}
+
+    def logits(self, path, ids):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if self.layout == "qdq":  # ONNX Runtime would round activations to 8 bits
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        feed = {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64),
+                "position_ids": np.arange(len(ids), dtype=np.int64)[None]}
+        for v in session.get_inputs():
+            if v.name.startswith("past"):
+                feed[v.name] = np.zeros((1, self.kv_heads, 0, HEAD), NP[self.dtype])
+        return session.run(["logits"], {v.name: feed[v.name] for v in session.get_inputs()})[0][0].astype(np.float32)
+
+    def write(self, folder):
+        folder.mkdir(parents=True)
+        onnx.save_model(self.proto(), folder / "model.onnx", save_as_external_data=True, all_tensors_to_one_file=True,
+                        location="model.onnx.data", size_threshold=1024)
+        (folder / "genai_config.json").write_text(json.dumps(self.config(), indent=1))
+        ids = np.random.default_rng(5).integers(4, VOCABULARY, 40).tolist()
+        lengths = (12, 40) if self.options.get("long") else (40,)
+        expected = {f"logits_{n}": self.logits(folder / "model.onnx", ids[:n]) for n in lengths}
+        np.savez(folder / "expected.npz", ids=ids, **expected)
+
+
+HALF = TensorProto.FLOAT16
+FLOAT_LIKE, CODES = "float", "codes"
+MODELS = [
+    # The four configurations of Phi-3 mini.
+    Model("phi3-awq-int4-dml", HALF, "nbits", "operator", block=128, zeros=True, flat=True, position_ids=True),
+    Model("phi3-fp16-cuda", HALF),
+    Model("phi3-int4-cuda", HALF, "nbits"),
+    Model("phi3-int4-cpu-block32-acc4", layout="nbits", accuracy=4),
+    # Their 128k forms.
+    Model("phi3-long-if", HALF, long="if"),
+    Model("phi3-long-rows", HALF, rotary="operator", long="rows", position_ids=True),
+    # Other models, and options of the builder.
+    Model("llama-int4", layout="nbits", kv_heads=2),
+    Model("llama-fp32", kv_heads=1),
+    Model("qwen2-tied", HALF, "nbits", kv_heads=2, bias=True, tied=True),
+    Model("qwen3-head-norms", rotary="separate", kv_heads=2, head_norms=True),
+    Model("gemma2-caps", kv_heads=2, gelu=True, scaled=True, softcap=20.0, logit_cap=3.0),
+    Model("mistral-window", layout="nbits", kv_heads=2, window=8),
+    Model("int8-block64", layout="nbits", bits=8, block=64),
+    Model("mixed-4-and-8", layout="nbits", mixed=8, zeros=True),
+    Model("qdq-int4", layout="qdq"),
+    # What is not recognised runs as it is written.
+    Model("written-smooth-softmax", kv_heads=2, attention={"smooth_softmax": 1}),
+    Model("written-smooth-softmax-int4", layout="nbits", kv_heads=2, attention={"smooth_softmax": 1}),
+]
+
+if __name__ == "__main__":
+    out = Path(sys.argv[1])
+    shutil.rmtree(out, ignore_errors=True)
+    for model in MODELS:
+        model.write(out / model.name)
+    print(len(MODELS), "models")
