@@ -4,6 +4,7 @@
 #define DEVICE_CPU_OPS_KERNEL_TABLE_H
 
 #include "device/cpu/ops/cpu_axis_ops.h"
+#include "device/cpu/ops/cpu_int8_ops.h"
 #include "device/cpu/ops/cpu_conv.h"
 #include "device/cpu/ops/cpu_elementwise.h"
 #include "device/cpu/ops/cpu_kernels.h"
