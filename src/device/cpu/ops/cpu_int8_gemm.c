@@ -87,18 +87,26 @@ static void finish_row(const cpu_int8_gemm *g, uint64_t row, uint64_t first, siz
 
 /* Rows [row, row + rows), all of columns [panel, panel + panels) of panels. */
 static void run_tile(const cpu_int8_gemm *g, uint64_t row, size_t rows, uint64_t panel,
-                     size_t panels) {
+                     size_t panels, const int32_t *row_sums) {
     int32_t sums[TILE_ROWS * TILE_COLUMNS];
     const uint64_t panel_bytes = g->b->groups * GROUP_BYTES, first = panel * CPU_INT8_COLUMNS;
     const uint64_t left = g->b->n - first, all = panels * CPU_INT8_COLUMNS;
     g->kernels->sums(g->a + row * g->a_stride, g->a_stride, rows, g->b->data + panel * panel_bytes,
                      (size_t)panel_bytes, (size_t)g->b->groups, panels, sums, TILE_COLUMNS);
-    for (size_t r = 0; r < rows; r++) {
-        int32_t row_sum = 0;
-        if (g->b->zeros)
-            row_sum = g->kernels->add_up(g->a + (row + r) * g->a_stride, (size_t)g->b->k);
-        finish_row(g, row + r, first, (size_t)(left < all ? left : all), row_sum,
+    for (size_t r = 0; r < rows; r++)
+        finish_row(g, row + r, first, (size_t)(left < all ? left : all), row_sums[r],
                    sums + r * TILE_COLUMNS);
+}
+
+/* Rows [row, row + rows) of panels [from, to). */
+static void run_rows(const cpu_int8_gemm *g, uint64_t row, size_t rows, uint64_t from,
+                     uint64_t to) {
+    int32_t row_sums[TILE_ROWS] = {0};
+    for (size_t r = 0; g->b->zeros && r < rows; r++)
+        row_sums[r] = g->kernels->add_up(g->a + (row + r) * g->a_stride, (size_t)g->b->k);
+    for (uint64_t p = from; p < to; p += CPU_INT8_PANELS) {
+        const uint64_t panels = to - p < CPU_INT8_PANELS ? to - p : CPU_INT8_PANELS;
+        run_tile(g, row, rows, p, (size_t)panels, row_sums);
     }
 }
 
@@ -115,13 +123,8 @@ static void run_unit(uint32_t unit, unsigned thread, void *argument) {
     const uint64_t end = row + t->rows_each < g->rows ? row + t->rows_each : g->rows;
     const uint64_t to = from + t->panels_each < g->b->panels ? from + t->panels_each : g->b->panels;
     (void)thread;
-    for (uint64_t p = from; p < to; p += CPU_INT8_PANELS) {
-        const uint64_t panels = to - p < CPU_INT8_PANELS ? to - p : CPU_INT8_PANELS;
-        for (uint64_t r = row; r < end; r += TILE_ROWS) {
-            const uint64_t rows = end - r < TILE_ROWS ? end - r : TILE_ROWS;
-            run_tile(g, r, (size_t)rows, p, (size_t)panels);
-        }
-    }
+    for (uint64_t r = row; r < end; r += TILE_ROWS)
+        run_rows(g, r, (size_t)(end - r < TILE_ROWS ? end - r : TILE_ROWS), from, to);
 }
 
 void cpu_int8_gemm_run_here(const cpu_int8_gemm *g) {

@@ -5,6 +5,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "device/cpu/x86/int8_tiles.h"
+
 #define GROUP_BYTES (CPU_INT8_COLUMNS * CPU_INT8_DEPTH)
 
 /* Four codes of a, as 16 bits, four times. */
@@ -29,20 +31,19 @@ static inline void store_eight(int32_t *out, __m256i first, __m256i second) {
     static void tile_##ROWS(const uint8_t *a, size_t a_stride, const int8_t *b, size_t groups,     \
                             int32_t *out, size_t stride) {                                         \
         __m256i sum[ROWS][4];                                                                      \
-        for (int r = 0; r < ROWS; r++)                                                             \
-            for (int q = 0; q < 4; q++)                                                            \
-                sum[r][q] = _mm256_setzero_si256();                                                \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) INT8_UNROLL for (int q = 0; q < 4; q++)         \
+            sum[r][q] = _mm256_setzero_si256();                                                    \
         for (size_t g = 0; g < groups; g++) {                                                      \
             __m256i x[ROWS];                                                                       \
-            for (int r = 0; r < ROWS; r++)                                                         \
-                x[r] = four_codes(a + (size_t)r * a_stride + g * CPU_INT8_DEPTH);                  \
-            for (int q = 0; q < 4; q++) {                                                          \
+            INT8_UNROLL for (int r = 0; r < ROWS; r++) x[r] =                                      \
+                four_codes(a + (size_t)r * a_stride + g * CPU_INT8_DEPTH);                         \
+            INT8_UNROLL for (int q = 0; q < 4; q++) {                                              \
                 const __m256i w = four_columns(b + g * GROUP_BYTES + 16 * (size_t)q);              \
-                for (int r = 0; r < ROWS; r++)                                                     \
-                    sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(x[r], w));           \
+                INT8_UNROLL for (int r = 0; r < ROWS; r++) sum[r][q] =                             \
+                    _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(x[r], w));                       \
             }                                                                                      \
         }                                                                                          \
-        for (int r = 0; r < ROWS; r++) {                                                           \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) {                                               \
             store_eight(out + (size_t)r * stride, sum[r][0], sum[r][1]);                           \
             store_eight(out + (size_t)r * stride + 8, sum[r][2], sum[r][3]);                       \
         }                                                                                          \

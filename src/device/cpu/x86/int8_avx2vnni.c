@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "device/cpu/x86/int8_tiles.h"
+
 #define GROUP_BYTES (CPU_INT8_COLUMNS * CPU_INT8_DEPTH)
 
 static inline __m256i four_codes(const uint8_t *a) {
@@ -21,17 +23,16 @@ static inline __m256i load(const void *p) {
     static void tile_##ROWS(const uint8_t *a, size_t a_stride, const int8_t *b, size_t groups,     \
                             int32_t *out, size_t stride) {                                         \
         __m256i low[ROWS], high[ROWS];                                                             \
-        for (int r = 0; r < ROWS; r++)                                                             \
-            low[r] = high[r] = _mm256_setzero_si256();                                             \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) low[r] = high[r] = _mm256_setzero_si256();      \
         for (size_t g = 0; g < groups; g++) {                                                      \
             const __m256i w = load(b + g * GROUP_BYTES), v = load(b + g * GROUP_BYTES + 32);       \
-            for (int r = 0; r < ROWS; r++) {                                                       \
+            INT8_UNROLL for (int r = 0; r < ROWS; r++) {                                           \
                 const __m256i x = four_codes(a + (size_t)r * a_stride + g * CPU_INT8_DEPTH);       \
                 low[r] = _mm256_dpbusd_avx_epi32(low[r], x, w);                                    \
                 high[r] = _mm256_dpbusd_avx_epi32(high[r], x, v);                                  \
             }                                                                                      \
         }                                                                                          \
-        for (int r = 0; r < ROWS; r++) {                                                           \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) {                                               \
             _mm256_storeu_si256((__m256i *)(void *)(out + (size_t)r * stride), low[r]);            \
             _mm256_storeu_si256((__m256i *)(void *)(out + (size_t)r * stride + 8), high[r]);       \
         }                                                                                          \

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "device/cpu/x86/int8_tiles.h"
+
 #define GROUP_BYTES (CPU_INT8_COLUMNS * CPU_INT8_DEPTH)
 
 static inline __m512i four_codes(const uint8_t *a) {
@@ -18,23 +20,21 @@ static inline __m512i four_codes(const uint8_t *a) {
                                        size_t panel_bytes, size_t groups, int32_t *out,            \
                                        size_t stride) {                                            \
         __m512i sum[ROWS][PANELS];                                                                 \
-        for (int r = 0; r < ROWS; r++)                                                             \
-            for (int p = 0; p < PANELS; p++)                                                       \
-                sum[r][p] = _mm512_setzero_si512();                                                \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) INT8_UNROLL for (int p = 0; p < PANELS; p++)    \
+            sum[r][p] = _mm512_setzero_si512();                                                    \
         for (size_t g = 0; g < groups; g++) {                                                      \
             __m512i w[PANELS];                                                                     \
-            for (int p = 0; p < PANELS; p++)                                                       \
-                w[p] = _mm512_loadu_si512(b + (size_t)p * panel_bytes + g * GROUP_BYTES);          \
-            for (int r = 0; r < ROWS; r++) {                                                       \
+            INT8_UNROLL for (int p = 0; p < PANELS; p++) w[p] =                                    \
+                _mm512_loadu_si512(b + (size_t)p * panel_bytes + g * GROUP_BYTES);                 \
+            INT8_UNROLL for (int r = 0; r < ROWS; r++) {                                           \
                 const __m512i x = four_codes(a + (size_t)r * a_stride + g * CPU_INT8_DEPTH);       \
-                for (int p = 0; p < PANELS; p++)                                                   \
-                    sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], x, w[p]);                           \
+                INT8_UNROLL for (int p = 0; p < PANELS; p++) sum[r][p] =                           \
+                    _mm512_dpbusd_epi32(sum[r][p], x, w[p]);                                       \
             }                                                                                      \
         }                                                                                          \
-        for (int r = 0; r < ROWS; r++)                                                             \
-            for (int p = 0; p < PANELS; p++)                                                       \
-                _mm512_storeu_si512(out + (size_t)r * stride + (size_t)p * CPU_INT8_COLUMNS,       \
-                                    sum[r][p]);                                                    \
+        INT8_UNROLL for (int r = 0; r < ROWS; r++) INT8_UNROLL for (int p = 0; p < PANELS; p++)    \
+            _mm512_storeu_si512(out + (size_t)r * stride + (size_t)p * CPU_INT8_COLUMNS,           \
+                                sum[r][p]);                                                        \
     }
 
 #define ROWS_MAX 6
