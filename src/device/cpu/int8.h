@@ -45,10 +45,10 @@ typedef struct cpu_int8 {
     /* dst[i] = (float)sums[i] * (a_scale * scales[i * step]), + bias[i] where there is one. */
     void (*to_float)(float *dst, const int32_t *sums, float a_scale, const float *scales,
                      size_t step, const float *bias, size_t n);
-    /* dst[i] = sums[i] * factors[i * step] in double, to nearest even, + zero, cut to [low, low +
-     * 255] and to 8 bits; NaN counts as 0. */
-    void (*to_codes)(uint8_t *dst, const int32_t *sums, const float *factors, size_t step,
-                     int32_t zero, int32_t low, size_t n);
+    /* dst[i] = (sums[i] + offset[i]) * factors[i * step] in double, to nearest even, + zero, cut to
+     * [low, low + 255] and to 8 bits; NaN counts as 0. offset: NULL for none. */
+    void (*to_codes)(uint8_t *dst, const int32_t *sums, const int32_t *offset, const float *factors,
+                     size_t step, int32_t zero, int32_t low, size_t n);
     /* Sum of n codes. */
     int32_t (*add_up)(const uint8_t *a, size_t n);
     /* dst[i] = a[i] ^ 128. */

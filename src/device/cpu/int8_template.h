@@ -42,15 +42,29 @@ static inline uint8_t code_of_double(double v, double low, double high, int32_t 
     return (uint8_t)((int32_t)whole + zero);
 }
 
-static void to_codes(uint8_t *dst, const int32_t *sums, const float *factors, size_t step,
-                     int32_t zero, int32_t low, size_t n) {
+static void to_codes(uint8_t *dst, const int32_t *sums, const int32_t *offset, const float *factors,
+                     size_t step, int32_t zero, int32_t low, size_t n) {
     const double least = (double)(low - zero), most = least + 255;
+    if (step && offset) {
+        for (size_t i = 0; i < n; i++) {
+            const double sum = (double)sums[i] + (double)offset[i];
+            dst[i] = code_of_double(sum * (double)factors[i], least, most, zero);
+        }
+        return;
+    }
     if (step) {
         for (size_t i = 0; i < n; i++)
             dst[i] = code_of_double((double)sums[i] * (double)factors[i], least, most, zero);
         return;
     }
     const double factor = (double)factors[0];
+    if (offset) {
+        for (size_t i = 0; i < n; i++) {
+            const double sum = (double)sums[i] + (double)offset[i];
+            dst[i] = code_of_double(sum * factor, least, most, zero);
+        }
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         dst[i] = code_of_double((double)sums[i] * factor, least, most, zero);
 }

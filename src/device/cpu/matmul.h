@@ -65,6 +65,24 @@ typedef struct cpu_matmul_config {
     uint64_t work_bytes; /* scratch of one thread; 0: none */
 } cpu_matmul_config;
 
+/* Rows of x in pieces: columns [i * columns, (i + 1) * columns) of row t are at[i] + t * x_stride,
+ * and zeros that nobody multiplies where at[i] is NULL. */
+typedef struct cpu_segments {
+    const float *const *at; /* [count] */
+    uint32_t count, last;   /* last: the last one that is there; one is, at least */
+    uint64_t columns;       /* of each; k = count * columns */
+} cpu_segments;
+
+#define CPU_SEGMENTS_PARAMETERS                                                                    \
+    const void *packed, uint64_t n, uint64_t k, uint64_t first_panel, uint64_t end_panel,          \
+        const cpu_segments *x, size_t x_stride, uint32_t rows, float *y, size_t y_stride,          \
+        const float *bias
+
+/* As matmul of a config, for W in the layout of f32. The same bits as with x in one piece, but for
+ * the sign of zero. */
+typedef void (*cpu_matmul_segments)(CPU_SEGMENTS_PARAMETERS);
+cpu_matmul_segments cpu_matmul_segments_select(base_isa isa);
+
 /* The best config for W on a processor of that level (base_isa_runs), and *form (may be NULL), in
  * which it packs; NULL when there is none. Names of those that declined, and why, are appended to
  * why (may be NULL). */

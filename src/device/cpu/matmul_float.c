@@ -107,3 +107,26 @@ void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS) {
         }
     }
 }
+
+void cpu_matmul_segments_scalar(CPU_SEGMENTS_PARAMETERS) {
+    const cpu_form f = {.layout = CPU_LAYOUT_F32};
+    const uint64_t panel_bytes = cpu_layout_panel_bytes(f, k);
+    for (uint64_t p = first_panel; p < end_panel; p++) {
+        const float *panel =
+            (const float *)(const void *)((const uint8_t *)packed + p * panel_bytes);
+        const unsigned count = n - p * ROWS < ROWS ? (unsigned)(n - p * ROWS) : ROWS;
+        float *out = y + p * ROWS;
+        for (uint32_t t = 0; t < rows; t++)
+            memset(out + t * y_stride, 0, count * sizeof *out);
+        for (uint32_t s = 0; s < x->count; s++) {
+            for (uint64_t c = 0; x->at[s] && c < x->columns; c++) {
+                multiply_column(panel + (s * x->columns + c) * ROWS, x->at[s] + c, x_stride, rows,
+                                out, y_stride, count);
+            }
+        }
+        for (uint32_t t = 0; bias && t < rows; t++) {
+            for (unsigned r = 0; r < count; r++)
+                out[t * y_stride + r] += bias[p * ROWS + r];
+        }
+    }
+}

@@ -19,6 +19,10 @@ void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_floats_avx2(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_floats_avx512(CPU_MATMUL_PARAMETERS);
 
+void cpu_matmul_segments_scalar(CPU_SEGMENTS_PARAMETERS);
+void cpu_matmul_segments_avx2(CPU_SEGMENTS_PARAMETERS);
+void cpu_matmul_segments_avx512(CPU_SEGMENTS_PARAMETERS);
+
 /* See cpu_quantize_rows. A group that holds a NaN or an infinity gets the scale NaN and codes 0;
  * one whose magnitudes are all below 127 / FLT_MAX gets scale and codes 0. */
 void cpu_quantize_rows_scalar(void *dst, const float *x, size_t x_stride, uint32_t rows,

@@ -66,3 +66,11 @@ const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w,
     }
     return NULL;
 }
+
+cpu_matmul_segments cpu_matmul_segments_select(base_isa isa) {
+#if defined(__x86_64__)
+    if (base_isa_runs(isa, BASE_ISA_AVX512)) return cpu_matmul_segments_avx512;
+    if (base_isa_runs(isa, BASE_ISA_AVX2)) return cpu_matmul_segments_avx2;
+#endif
+    return cpu_matmul_segments_scalar;
+}

@@ -76,6 +76,11 @@ typedef struct cpu_rows {
     void (*softmax)(float *dst, const float *x, size_t n, int log);
     /* total[i] += x[i] * w[i], rounded once. */
     void (*multiply_add)(float *total, const float *x, const float *w, size_t n);
+    /* Convolution of each channel by itself, channels last: dst [pixels][channels] = bias (NULL: 0)
+     * plus, tap by tap, x[p * x_stride + offsets[t] + c] * weights[t][c], rounded once each. */
+    void (*depthwise)(float *dst, const float *x, size_t x_stride, const float *bias,
+                      const ptrdiff_t *offsets, const float *const *weights, size_t taps,
+                      size_t channels, size_t pixels);
     /* (x - mean) * scale[i] + bias[i], with scale = weight / sqrt(variance + epsilon). */
     void (*layer_norm)(float *dst, const float *x, const float *weight, const float *bias, size_t n,
                        float epsilon);

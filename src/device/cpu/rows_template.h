@@ -253,6 +253,56 @@ static void softmax(float *dst, const float *x, size_t n, int take_log) {
     }
 }
 
+#define DEPTHWISE_PIXELS 4
+
+/* `count` pixels, `left` channels of 16. */
+INLINE void depthwise_tile(float *dst, const float *x, size_t x_stride, const float *bias,
+                           const ptrdiff_t *offsets, const float *const *weights, size_t taps,
+                           size_t channels, size_t channel, const unsigned count,
+                           const bool whole) {
+    const size_t left = channels - channel;
+    lanes acc[DEPTHWISE_PIXELS];
+    const lanes first = !bias   ? lanes_all(0.0f)
+                        : whole ? lanes_load(bias + channel)
+                                : lanes_load_part(bias + channel, left);
+    for (unsigned i = 0; i < count; i++)
+        acc[i] = first;
+    for (size_t t = 0; t < taps; t++) {
+        const float *from = x + offsets[t] + channel, *w = weights[t] + channel;
+        const lanes tap = whole ? lanes_load(w) : lanes_load_part(w, left);
+        for (unsigned i = 0; i < count; i++) {
+            const float *p = from + i * x_stride;
+            acc[i] = lanes_fma(whole ? lanes_load(p) : lanes_load_part(p, left), tap, acc[i]);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (whole)
+            lanes_store(dst + i * channels + channel, acc[i]);
+        else
+            lanes_store_part(dst + i * channels + channel, left, acc[i]);
+    }
+}
+
+static void depthwise(float *dst, const float *x, size_t x_stride, const float *bias,
+                      const ptrdiff_t *offsets, const float *const *weights, size_t taps,
+                      size_t channels, size_t pixels) {
+    size_t p = 0;
+    for (; p + DEPTHWISE_PIXELS <= pixels; p += DEPTHWISE_PIXELS) {
+        size_t c = 0;
+        for (; c + 16 <= channels; c += 16)
+            depthwise_tile(dst + p * channels, x + p * x_stride, x_stride, bias, offsets, weights,
+                           taps, channels, c, DEPTHWISE_PIXELS, true);
+        if (c < channels)
+            depthwise_tile(dst + p * channels, x + p * x_stride, x_stride, bias, offsets, weights,
+                           taps, channels, c, DEPTHWISE_PIXELS, false);
+    }
+    for (; p < pixels; p++) {
+        for (size_t c = 0; c < channels; c += 16)
+            depthwise_tile(dst + p * channels, x + p * x_stride, x_stride, bias, offsets, weights,
+                           taps, channels, c, 1, c + 16 <= channels);
+    }
+}
+
 static void multiply_add(float *total, const float *x, const float *w, size_t n) {
     for (size_t i = 0; i < n; i++)
         total[i] = fmaf(x[i], w[i], total[i]);
@@ -291,5 +341,6 @@ const cpu_rows ROWS_NAME = {.isa = ROWS_ISA,
                             .accumulate = accumulate,
                             .softmax = softmax,
                             .multiply_add = multiply_add,
+                            .depthwise = depthwise,
                             .layer_norm = layer_norm_of,
                             .transpose = transpose};

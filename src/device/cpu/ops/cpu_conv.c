@@ -1,21 +1,11 @@
-/* Conv. In: X, W, B. Out: Y with channels last. A unit is a run of output pixels: their windows are
- * gathered into rows and multiplied with the packed weights; a kernel of 1 needs no gathering, and
- * where each channel is its own group taps are added up channel by channel. */
+/* Conv. In: X, W, B. Out: Y with channels last. A unit is a run of output pixels where each is made
+ * of one pixel alone, else a run of output rows; units go to the threads. */
 #include "device/cpu/ops/cpu_conv.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "device/cpu/ops/cpu_gemm.h"
-#include "device/cpu/rows.h"
-
-typedef struct conv_state {
-    int64_t kernel[2];
-    int64_t groups, in_channels, out_channels; /* of a group */
-    cpu_packed *packed;                        /* [groups]; NULL: depthwise */
-    void *memory;
-    float *taps; /* depthwise: [kernel][channels] */
-} conv_state;
+#include "device/cpu/ops/cpu_conv_job.h"
 
 bool cpu_accepts_conv(const graph *g, graph_node_id n, base_buffer *why) {
     const graph_node *node = g->nodes + n;
@@ -75,6 +65,10 @@ ondol_status cpu_prepare_conv(const plan_device *d, const ondol_allocator *a, co
                       .groups = groups,
                       .in_channels = dims[1],
                       .out_channels = dims[0] / groups};
+    if (g->nodes[n].op == GRAPH_OP_O_CONV && !conv_after_read(g, n, s)) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED, "node '%s' (Conv): no activation '%s'",
+                         g->nodes[n].name, graph_get_string(g, n, "activation"));
+    }
     if (s->in_channels != 1 || s->out_channels != 1 || groups == 1) {
         return pack_groups(cpu_device_of(d), a, pool, w->data, s, err);
     }
@@ -97,96 +91,35 @@ void cpu_release_conv(const ondol_allocator *a, void *state) {
     base_free(a, s);
 }
 
-typedef struct conv_job {
-    const conv_state *s;
-    const cpu_rows *rows;
-    cpu_window w;
-    const float *x, *bias;
-    float *y;
-    int64_t x_channels, y_channels, pixels, each; /* pixels: of one image */
-    int64_t units_each;                           /* units of one image */
-    bool direct;
-    unsigned char *work;
-    uint64_t work_bytes;
-} conv_job;
-
-/* Taps of one output row and column: copied behind each other, 0 where they miss the image. */
-static void gather(const conv_job *j, const float *image, int64_t pixel, int64_t channel,
-                   float *to) {
-    const cpu_window *w = &j->w;
-    const int64_t oy = pixel / w->out[1], ox = pixel % w->out[1];
-    const size_t count = (size_t)j->s->in_channels;
-    for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
-        const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
-        for (int64_t kx = 0; kx < w->kernel[1]; kx++, to += count) {
-            const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
-            if (y < 0 || y >= w->in[0] || x < 0 || x >= w->in[1])
-                memset(to, 0, count * sizeof *to);
-            else
-                memcpy(to, image + (y * w->in[1] + x) * j->x_channels + channel,
-                       count * sizeof *to);
-        }
-    }
-}
-
+/* Pixels [first, first + count) of a kernel of 1. */
 static void run_pixels(const conv_job *j, const float *image, float *out, int64_t first,
-                       int64_t count, float *windows) {
+                       int64_t count) {
     const conv_state *s = j->s;
-    const size_t k = (size_t)(s->kernel[0] * s->kernel[1] * s->in_channels);
     for (int64_t g = 0; g < s->groups; g++) {
-        const float *x = image + first * j->x_channels + g * s->in_channels;
-        if (!j->direct) {
-            for (int64_t p = 0; p < count; p++)
-                gather(j, image, first + p, g * s->in_channels, windows + (size_t)p * k);
-            x = windows;
-        }
         const int64_t channel = g * s->out_channels;
         const cpu_gemm_call call = {s->packed + g,
-                                    x,
-                                    j->direct ? (size_t)j->x_channels : k,
+                                    image + first * j->x_channels + g * s->in_channels,
+                                    (size_t)j->x_channels,
                                     (uint64_t)count,
                                     out + first * j->y_channels + channel,
                                     (size_t)j->y_channels,
                                     j->bias ? j->bias + channel : NULL};
         cpu_gemm_run_here(&call);
     }
-}
-
-static void run_depthwise(const conv_job *j, const float *image, float *out, int64_t first,
-                          int64_t count) {
-    const cpu_window *w = &j->w;
-    const size_t channels = (size_t)j->y_channels;
-    for (int64_t p = first; p < first + count; p++) {
-        const int64_t oy = p / w->out[1], ox = p % w->out[1];
-        float *to = out + (size_t)p * channels;
-        if (j->bias)
-            memcpy(to, j->bias, channels * sizeof *to);
-        else
-            memset(to, 0, channels * sizeof *to);
-        for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
-            const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
-            if (y < 0 || y >= w->in[0]) continue;
-            for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
-                const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
-                if (x < 0 || x >= w->in[1]) continue;
-                j->rows->multiply_add(to, image + (size_t)(y * w->in[1] + x) * channels,
-                                      j->s->taps + (size_t)(ky * w->kernel[1] + kx) * channels,
-                                      channels);
-            }
-        }
-    }
+    conv_after_run(j, out + first * j->y_channels, count);
 }
 
 static void conv_unit(uint32_t unit, unsigned thread, void *argument) {
     const conv_job *j = argument;
     const int64_t image = unit / j->units_each, first = unit % j->units_each * j->each;
-    const int64_t left = j->pixels - first, count = left < j->each ? left : j->each;
+    const int64_t left = (j->direct ? j->pixels : j->w.out[0]) - first;
+    const int64_t count = left < j->each ? left : j->each;
     const float *x = j->x + image * j->w.in[0] * j->w.in[1] * j->x_channels;
     float *y = j->y + image * j->pixels * j->y_channels;
-    if (j->s->taps)
-        run_depthwise(j, x, y, first, count);
+    if (j->direct)
+        run_pixels(j, x, y, first, count);
     else
-        run_pixels(j, x, y, first, count, (float *)(void *)(j->work + thread * j->work_bytes));
+        conv_rows_run(j, x, y, first, count, j->work + thread * j->work_bytes);
 }
 
 static ondol_status read_bias(const plan_call *c, int64_t channels, const float **out,
@@ -208,31 +141,78 @@ static ondol_status read_bias(const plan_call *c, int64_t channels, const float 
 #define UNIT_PRODUCTS ((int64_t)1 << 17)
 #define UNIT_PIXELS   ((int64_t)128)
 
-static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_error *err) {
+/* Pixels, or output rows, that are a unit: each shares one pass over the weights, and each thread
+ * gets some. */
+static void cut_units(conv_job *j, int64_t images, unsigned threads) {
     const conv_state *s = j->s;
     const int64_t k = s->kernel[0] * s->kernel[1] * s->in_channels;
-    const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
-    void *work = NULL;
-    ondol_status status = ONDOL_OK;
-    /* Pixels of a unit share one pass over the weights; each thread gets some units. */
     const int64_t worth = UNIT_PRODUCTS / (k * j->y_channels) + 1;
     const int64_t share = (images * j->pixels / (4 * (int64_t)threads) + 7) / 8 * 8;
     j->each = UNIT_PIXELS < share ? UNIT_PIXELS : share;
     if (s->taps || j->each < worth) j->each = worth;
     if (j->each < 8) j->each = 8;
+    int64_t items = j->pixels;
+    if (!j->direct) {
+        const int64_t width = j->w.out[1];
+        j->each = (j->each + width - 1) / width;
+        /* The edges of some rows go together; threads come first. */
+        const int64_t fair = images * j->w.out[0] / (4 * (int64_t)threads);
+        if (j->each < 4) j->each = fair < 4 ? (fair > j->each ? fair : j->each) : 4;
+        items = j->w.out[0];
+    }
+    j->units_each = (items + j->each - 1) / j->each;
+}
+
+#define GATHER_BELOW 16
+
+/* A column of pixels is a row of them, with channels last. */
+static void turn_column(cpu_window *w) {
+    int64_t *const pairs[] = {w->kernel, w->stride, w->dilation, w->before,
+                              w->after,  w->in,     w->out};
+    if (w->in[1] != 1 || w->kernel[1] != 1 || w->out[1] != 1) return;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const int64_t first = pairs[i][0];
+        pairs[i][0] = pairs[i][1];
+        pairs[i][1] = first;
+    }
+}
+
+/* Columns of the output whose windows lie in the image from left to right. */
+static void find_inside(conv_job *j) {
+    const cpu_window *w = &j->w;
+    const int64_t reach = (w->kernel[1] - 1) * w->dilation[1], stride = w->stride[1];
+    const int64_t last = w->in[1] - 1 - reach + w->before[1];
+    int64_t first = (w->before[1] + stride - 1) / stride;
+    int64_t end = last < 0 ? 0 : last / stride + 1;
+    if (end > w->out[1]) end = w->out[1];
+    /* Few pixels to a row: gathered windows share a pass over the weights with those of other rows.
+     */
+    if (first > end || (!j->s->taps && end - first < GATHER_BELOW)) first = end = 0;
+    j->inside[0] = first;
+    j->inside[1] = end;
+}
+
+static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_error *err) {
+    const conv_state *s = j->s;
+    const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
+    void *work = NULL;
+    ondol_status status = ONDOL_OK;
     if (j->pixels == 1 && images == 1 && j->direct && s->groups == 1) {
         /* A product with one row: cut along the channels. */
         const cpu_gemm_call call = {
             s->packed, j->x, (size_t)j->x_channels, 1, j->y, (size_t)j->y_channels, j->bias};
         cpu_gemm_run(c->pool, &call);
+        conv_after_run(j, j->y, 1);
         return ONDOL_OK;
     }
-    j->units_each = (j->pixels + j->each - 1) / j->each;
+    turn_column(&j->w);
+    find_inside(j);
+    cut_units(j, images, threads);
     if (j->units_each * images > BASE_POOL_UNITS_MAX) {
         return plan_call_fail(c, err, "an output of %" PRId64 " pixels", j->pixels * images);
     }
-    if (!s->taps && !j->direct) {
-        j->work_bytes = ((uint64_t)(j->each * k) * 4 + 64 + 63) / 64 * 64;
+    if (!j->direct) {
+        j->work_bytes = conv_rows_work_bytes(j, j->each);
         status = tensor_heap_alloc(c->heap, j->work_bytes * threads, "convolution", &work, err);
         if (status != ONDOL_OK) return status;
         j->work = work;
@@ -242,10 +222,30 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
     return ONDOL_OK;
 }
 
+/* Scale or shift: one number, or one for each channel. */
+static ondol_status read_after(const plan_call *c, uint32_t input, int64_t channels,
+                               const float **out, uint64_t *elements, ondol_error *err) {
+    tensor_value *v = NULL;
+    if (!plan_call_input(c, input)) return ONDOL_OK;
+    ondol_status status = plan_call_typed(c, input, TENSOR_ELEMENT_F32, &v, err);
+    if (status != ONDOL_OK) return status;
+    if (v->elems != 1 && v->elems != (uint64_t)channels) {
+        return plan_call_fail(c, err, "%" PRIu64 " numbers for %" PRId64 " channels", v->elems,
+                              channels);
+    }
+    *out = v->data;
+    *elements = v->elems;
+    return ONDOL_OK;
+}
+
 ondol_status cpu_run_conv(plan_call *c, ondol_error *err) {
     const conv_state *s = c->state;
     tensor_value *given = NULL, *x = NULL, *y = NULL;
-    conv_job j = {.s = s, .rows = cpu_rows_select(cpu_device_of(c->device)->isa)};
+    const base_isa isa = cpu_device_of(c->device)->isa;
+    conv_job j = {.s = s,
+                  .rows = cpu_rows_select(isa),
+                  .multiply = cpu_matmul_segments_select(isa),
+                  .after = {s->then, s->alpha, s->beta, NULL, NULL, 0, 0}};
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &given, err));
     const uint32_t rank = c->g->values[c->g->nodes[c->node].inputs[1]].shape.rank;
@@ -259,14 +259,16 @@ ondol_status cpu_run_conv(plan_call *c, ondol_error *err) {
     j.x_channels = s->in_channels * s->groups;
     j.y_channels = s->out_channels * s->groups;
     TRY(read_bias(c, j.y_channels, &j.bias, err));
+    TRY(read_after(c, 3, j.y_channels, &j.after.scale, &j.after.scale_elements, err));
+    TRY(read_after(c, 4, j.y_channels, &j.after.shift, &j.after.shift_elements, err));
     TRY(tensor_value_channels_last(given, &x, err));
     TRY(cpu_window_output(c, 0, x, j.y_channels, &j.w, &y, err));
     j.x = x->data;
     j.y = y->data;
     j.pixels = j.w.out[0] * j.w.out[1];
     const cpu_window *w = &j.w;
-    j.direct = s->kernel[0] * s->kernel[1] == 1 && w->stride[0] == 1 && w->stride[1] == 1 &&
-               w->before[0] + w->before[1] + w->after[0] + w->after[1] == 0;
+    j.direct = !s->taps && s->kernel[0] * s->kernel[1] == 1 && w->stride[0] == 1 &&
+               w->stride[1] == 1 && w->before[0] + w->before[1] + w->after[0] + w->after[1] == 0;
     if (y->elems) TRY(run_units(c, &j, x->dims[0], err));
 done:
     tensor_value_release(x);

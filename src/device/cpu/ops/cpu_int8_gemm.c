@@ -70,8 +70,6 @@ static void finish_row(const cpu_int8_gemm *g, uint64_t row, uint64_t first, siz
     const float *scales = g->scales ? g->scales + first * g->scale_step : NULL;
     const size_t at = row * g->y_stride + first;
     g->kernels->shift(sums, &s, n);
-    for (size_t i = 0; g->offset && i < n; i++)
-        sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)g->offset[first + i]);
     switch (g->result) {
     case CPU_INT8_SUMS: memcpy((int32_t *)g->y + at, sums, n * sizeof *sums); break;
     case CPU_INT8_FLOATS:
@@ -79,7 +77,7 @@ static void finish_row(const cpu_int8_gemm *g, uint64_t row, uint64_t first, siz
                              g->bias ? g->bias + first : NULL, n);
         break;
     case CPU_INT8_CODES:
-        g->kernels->to_codes((uint8_t *)g->y + at, sums, scales, g->scale_step, g->y_zero, g->y_low,
+        g->kernels->to_codes((uint8_t *)g->y + at, sums, g->offset ? g->offset + first : NULL, scales, g->scale_step, g->y_zero, g->y_low,
                              n);
         break;
     }

@@ -42,7 +42,7 @@ typedef struct cpu_int8_gemm {
     const float *scales;   /* of columns: b's scales (floats), factors (codes) */
     size_t scale_step;     /* 1, or 0 for one for all */
     const float *bias;     /* to floats; NULL: none */
-    const int32_t *offset; /* by column, to sums; NULL: none */
+    const int32_t *offset; /* by column, to sums that become codes; NULL: none */
     int32_t y_zero, y_low;
 } cpu_int8_gemm;
 

@@ -11,3 +11,7 @@ void cpu_matmul_floats_avx512(CPU_MATMUL_PARAMETERS) {
     multiply_all_floats(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride,
                         bias, work);
 }
+
+void cpu_matmul_segments_avx512(CPU_SEGMENTS_PARAMETERS) {
+    multiply_segments(packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias);
+}

@@ -76,10 +76,35 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
     }
 }
 
+/* Columns of a panel, and where x has them. */
+typedef struct floats_slice {
+    const uint8_t *w;
+    const float *x;
+    uint64_t columns;
+    bool first, last; /* of the sum */
+} floats_slice;
+
+/* `units` units from `unit` on, times all tokens. */
+INLINE void multiply_units(const cpu_layout_kind kind, const unsigned units, const floats_job *j,
+                           const floats_slice *s, unsigned unit, floats_target *to) {
+    const float *x = s->x;
+    unsigned take;
+    for (uint32_t left = j->tokens; left; left -= take, x += take * j->x_stride) {
+        if (left >= FLOAT_TOKENS) {
+            multiply_floats(kind, units, take = FLOAT_TOKENS, s->w, s->columns, x, j->x_stride,
+                            unit, to);
+        } else if (left >= 2) {
+            multiply_floats(kind, units, take = 2, s->w, s->columns, x, j->x_stride, unit, to);
+        } else {
+            multiply_floats(kind, units, take = 1, s->w, s->columns, x, j->x_stride, unit, to);
+        }
+        to->y += take * j->y_stride;
+    }
+}
+
 /* One slice of a panel times all tokens. */
 INLINE void multiply_slice(const cpu_layout_kind kind, const floats_job *j, uint64_t panel,
-                           uint64_t first, uint64_t columns) {
-    const uint8_t *w = j->packed + panel * j->panel_bytes + first * CPU_LAYOUTS[kind].block_bytes;
+                           const floats_slice *s) {
     for (unsigned unit = 0; unit < UNITS; unit += FLOAT_UNITS) {
         const uint64_t row = panel * CPU_PANEL_ROWS + unit * LANES;
         if (row >= j->n) break;
@@ -87,21 +112,12 @@ INLINE void multiply_slice(const cpu_layout_kind kind, const floats_job *j, uint
         floats_target to = {.y = j->y + row,
                             .stride = j->y_stride,
                             .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
-                            .first = first == 0,
-                            .bias = j->bias && first + columns == j->k ? j->bias + row : NULL};
-        const float *x = j->x + first;
-        unsigned take;
-        for (uint32_t left = j->tokens; left; left -= take, x += take * j->x_stride) {
-            if (left >= FLOAT_TOKENS) {
-                multiply_floats(kind, FLOAT_UNITS, take = FLOAT_TOKENS, w, columns, x, j->x_stride,
-                                unit, &to);
-            } else if (left >= 2) {
-                multiply_floats(kind, FLOAT_UNITS, take = 2, w, columns, x, j->x_stride, unit, &to);
-            } else {
-                multiply_floats(kind, FLOAT_UNITS, take = 1, w, columns, x, j->x_stride, unit, &to);
-            }
-            to.y += take * j->y_stride;
-        }
+                            .first = s->first,
+                            .bias = j->bias && s->last ? j->bias + row : NULL};
+        if (count <= LANES)
+            multiply_units(kind, 1, j, s, unit, &to);
+        else
+            multiply_units(kind, FLOAT_UNITS, j, s, unit, &to);
     }
 }
 
@@ -126,7 +142,13 @@ INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *
         }
         for (uint64_t c = 0; c == 0 || c < j->k; c += SLICE_COLUMNS) {
             const uint64_t left = j->k - c;
-            multiply_slice(kind, j, p, c, left < SLICE_COLUMNS ? left : SLICE_COLUMNS);
+            floats_slice s = {.w = j->packed + p * j->panel_bytes +
+                                   c * CPU_LAYOUTS[kind].block_bytes,
+                              .x = j->x + c,
+                              .columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS,
+                              .first = c == 0};
+            s.last = s.columns == left;
+            multiply_slice(kind, j, p, &s);
         }
     }
 }
@@ -158,5 +180,42 @@ static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
     case CPU_LAYOUT_BF16: multiply_bf16(&j, first_panel, end_panel); break;
     case CPU_LAYOUT_F32: multiply_f32(&j, first_panel, end_panel); break;
     default: break; /* codes have kernels of their own */
+    }
+}
+
+/* A segment of x that is there, and the place of its columns in the panel. */
+static void multiply_segment(const floats_job *j, const cpu_segments *x, uint64_t panel,
+                             uint32_t index, bool first, bool last) {
+    const size_t column_bytes = CPU_LAYOUTS[CPU_LAYOUT_F32].block_bytes;
+    const uint8_t *w = j->packed + panel * j->panel_bytes + index * x->columns * column_bytes;
+    for (uint64_t c = 0; c < x->columns; c += SLICE_COLUMNS) {
+        const uint64_t left = x->columns - c;
+        floats_slice s = {.w = w + c * column_bytes,
+                          .x = x->at[index] + c,
+                          .columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS,
+                          .first = first && c == 0};
+        s.last = last && s.columns == left;
+        multiply_slice(CPU_LAYOUT_F32, j, panel, &s);
+    }
+}
+
+static void multiply_segments(CPU_SEGMENTS_PARAMETERS) {
+    const cpu_form f = {.layout = CPU_LAYOUT_F32};
+    const floats_job j = {.packed = packed,
+                          .n = n,
+                          .k = k,
+                          .panel_bytes = cpu_layout_panel_bytes(f, k),
+                          .x_stride = x_stride,
+                          .tokens = rows,
+                          .y = y,
+                          .y_stride = y_stride,
+                          .bias = bias};
+    for (uint64_t p = first_panel; p < end_panel; p++) {
+        bool first = true;
+        for (uint32_t i = 0; i < x->count; i++) {
+            if (!x->at[i]) continue;
+            multiply_segment(&j, x, p, i, first, i == x->last);
+            first = false;
+        }
     }
 }

@@ -1,0 +1,202 @@
+/* Convolution by output rows. In: an image with channels last. Out: rows of Y. Windows lie in the
+ * image as they are: their rows are contiguous there, so nothing is copied but at the image's left
+ * and right edges. */
+#include <string.h>
+
+#include "device/cpu/ops/cpu_conv_job.h"
+
+/* Pixels that share a pass over the weights. */
+#define PIXELS_AT_ONCE 64
+
+/* Pieces of a window that are contiguous: its rows, or its taps. */
+static bool rows_are_whole(const conv_job *j) {
+    return j->s->groups == 1 && (j->w.dilation[1] == 1 || j->w.kernel[1] == 1);
+}
+
+static int64_t taps_of(const conv_job *j) {
+    return j->s->kernel[0] * j->s->kernel[1];
+}
+
+static int64_t columns_of(const conv_job *j) {
+    return taps_of(j) * j->s->in_channels;
+}
+
+static int64_t edge_pixels(const conv_job *j, int64_t rows) {
+    return rows * (j->w.out[1] - (j->inside[1] - j->inside[0]));
+}
+
+uint64_t conv_rows_work_bytes(const conv_job *j, int64_t rows) {
+    const uint64_t list = (uint64_t)taps_of(j) * 2 * sizeof(void *);
+    const uint64_t edges = (uint64_t)edge_pixels(j, rows);
+    const uint64_t numbers = j->s->taps ? 0 : (uint64_t)(columns_of(j) + j->s->out_channels);
+    return (list + 63) / 64 * 64 + (edges * numbers * sizeof(float) + 127) / 64 * 64;
+}
+
+/* ------------------------------------------------------------ whole windows */
+
+/* Segments for output row oy, from column ox on. Returns how many are there. */
+static uint32_t find_segments(const conv_job *j, const float *image, int64_t oy, int64_t ox,
+                              int64_t channel, const float **at, cpu_segments *out) {
+    const cpu_window *w = &j->w;
+    const int64_t pieces = rows_are_whole(j) ? 1 : w->kernel[1];
+    uint32_t there = 0;
+    *out = (cpu_segments){.at = at,
+                          .count = (uint32_t)(w->kernel[0] * pieces),
+                          .columns = (uint64_t)(columns_of(j) / (w->kernel[0] * pieces))};
+    for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
+        const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
+        for (int64_t kx = 0; kx < pieces; kx++) {
+            const uint32_t i = (uint32_t)(ky * pieces + kx);
+            const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
+            at[i] = NULL;
+            if (y < 0 || y >= w->in[0]) continue;
+            at[i] = image + (y * w->in[1] + x) * j->x_channels + channel;
+            out->last = i;
+            there++;
+        }
+    }
+    return there;
+}
+
+static void fill_bias(const conv_job *j, float *y, int64_t pixels) {
+    const size_t bytes = (size_t)j->y_channels * sizeof *y;
+    for (int64_t p = 0; p < pixels; p++) {
+        if (j->bias)
+            memcpy(y + p * j->y_channels, j->bias, bytes);
+        else
+            memset(y + p * j->y_channels, 0, bytes);
+    }
+}
+
+static void run_inside(const conv_job *j, const float *image, float *row, int64_t oy,
+                       const float **at) {
+    const conv_state *s = j->s;
+    const uint64_t panels = (s->packed->n + 31) / 32;
+    for (int64_t ox = j->inside[0]; ox < j->inside[1]; ox += PIXELS_AT_ONCE) {
+        const int64_t left = j->inside[1] - ox;
+        const uint32_t count = (uint32_t)(left < PIXELS_AT_ONCE ? left : PIXELS_AT_ONCE);
+        for (int64_t g = 0; g < s->groups; g++) {
+            const cpu_packed *b = s->packed + g;
+            const int64_t channel = g * s->out_channels;
+            float *y = row + ox * j->y_channels + channel;
+            cpu_segments x;
+            if (!find_segments(j, image, oy, ox, g * s->in_channels, at, &x)) {
+                fill_bias(j, row + ox * j->y_channels, count);
+                break;
+            }
+            j->multiply(b->data, b->n, b->k, 0, panels, &x,
+                        (size_t)(j->w.stride[1] * j->x_channels), count, y, (size_t)j->y_channels,
+                        j->bias ? j->bias + channel : NULL);
+        }
+    }
+}
+
+/* ------------------------------------------------------------ windows over the edges */
+
+/* Taps of one output pixel: copied behind each other, 0 where they miss the image. */
+static void gather(const conv_job *j, const float *image, int64_t oy, int64_t ox, int64_t channel,
+                   float *to) {
+    const cpu_window *w = &j->w;
+    const size_t count = (size_t)j->s->in_channels;
+    for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
+        const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
+        for (int64_t kx = 0; kx < w->kernel[1]; kx++, to += count) {
+            const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
+            if (y < 0 || y >= w->in[0] || x < 0 || x >= w->in[1])
+                memset(to, 0, count * sizeof *to);
+            else
+                memcpy(to, image + (y * w->in[1] + x) * j->x_channels + channel,
+                       count * sizeof *to);
+        }
+    }
+}
+
+/* The next column behind ox whose window is not whole. */
+static int64_t next_edge(const conv_job *j, int64_t ox) {
+    ox++;
+    return ox == j->inside[0] && j->inside[1] > ox ? j->inside[1] : ox;
+}
+
+static int64_t first_edge(const conv_job *j) {
+    return j->inside[0] == 0 && j->inside[1] > 0 ? j->inside[1] : 0;
+}
+
+static void run_edges(const conv_job *j, const float *image, float *out, int64_t first,
+                      int64_t count, float *windows) {
+    const conv_state *s = j->s;
+    const size_t k = (size_t)columns_of(j), n = (size_t)s->out_channels;
+    const int64_t edges = edge_pixels(j, count);
+    float *results = windows + (size_t)edges * k;
+    for (int64_t g = 0; g < s->groups && edges; g++) {
+        float *to = windows;
+        for (int64_t oy = first; oy < first + count; oy++) {
+            for (int64_t ox = first_edge(j); ox < j->w.out[1]; ox = next_edge(j, ox), to += k)
+                gather(j, image, oy, ox, g * s->in_channels, to);
+        }
+        const cpu_gemm_call call = {s->packed + g,
+                                    windows,
+                                    k,
+                                    (uint64_t)edges,
+                                    results,
+                                    n,
+                                    j->bias ? j->bias + g * s->out_channels : NULL};
+        cpu_gemm_run_here(&call);
+        const float *from = results;
+        for (int64_t oy = first; oy < first + count; oy++) {
+            for (int64_t ox = first_edge(j); ox < j->w.out[1]; ox = next_edge(j, ox), from += n) {
+                memcpy(out + (oy * j->w.out[1] + ox) * j->y_channels + g * s->out_channels, from,
+                       n * sizeof *from);
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------ each channel by itself */
+
+/* Taps that lie in the image for output row oy and columns from ox on. */
+static size_t find_taps(const conv_job *j, int64_t oy, int64_t ox, ptrdiff_t *offsets,
+                        const float **weights) {
+    const cpu_window *w = &j->w;
+    size_t count = 0;
+    for (int64_t ky = 0; ky < w->kernel[0]; ky++) {
+        const int64_t y = oy * w->stride[0] - w->before[0] + ky * w->dilation[0];
+        if (y < 0 || y >= w->in[0]) continue;
+        for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
+            const int64_t x = ox * w->stride[1] - w->before[1] + kx * w->dilation[1];
+            if (x < 0 || x >= w->in[1]) continue;
+            offsets[count] = (ptrdiff_t)((y * w->in[1] + x) * j->x_channels);
+            weights[count++] = j->s->taps + (ky * w->kernel[1] + kx) * j->x_channels;
+        }
+    }
+    return count;
+}
+
+static void run_depthwise(const conv_job *j, const float *image, float *row, int64_t oy,
+                          void *work) {
+    const size_t channels = (size_t)j->y_channels;
+    const float **weights = work;
+    ptrdiff_t *offsets = (ptrdiff_t *)(void *)(weights + taps_of(j));
+    for (int64_t ox = 0; ox < j->w.out[1];) {
+        const bool inside = ox >= j->inside[0] && ox < j->inside[1];
+        const int64_t pixels = inside ? j->inside[1] - ox : 1;
+        const size_t taps = find_taps(j, oy, ox, offsets, weights);
+        j->rows->depthwise(row + (size_t)ox * channels, image,
+                           (size_t)(j->w.stride[1] * j->x_channels), j->bias, offsets, weights,
+                           taps, channels, (size_t)pixels);
+        ox += pixels;
+    }
+}
+
+void conv_rows_run(const conv_job *j, const float *image, float *out, int64_t first, int64_t count,
+                   void *work) {
+    const uint64_t list = ((uint64_t)taps_of(j) * 2 * sizeof(void *) + 63) / 64 * 64;
+    if (!j->s->taps) run_edges(j, image, out, first, count, (float *)(void *)((char *)work + list));
+    for (int64_t oy = first; oy < first + count; oy++) {
+        float *row = out + oy * j->w.out[1] * j->y_channels;
+        if (j->s->taps)
+            run_depthwise(j, image, row, oy, work);
+        else
+            run_inside(j, image, row, oy, work);
+        conv_after_run(j, row, j->w.out[1]);
+    }
+}

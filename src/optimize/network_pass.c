@@ -1,0 +1,64 @@
+/* What passes over networks share. In: a graph. Out: who makes and reads what. */
+#include "optimize/network_pass.h"
+
+#include <math.h>
+#include <string.h>
+
+const graph_value *network_input(const graph *g, const graph_node *n, uint32_t i) {
+    return i < n->input_count && n->inputs[i] != GRAPH_NONE ? g->values + n->inputs[i] : NULL;
+}
+
+bool network_is_constant(const graph_value *v) {
+    return v && v->kind == GRAPH_VALUE_INITIALIZER && v->data && v->encoding == GRAPH_PLAIN &&
+           v->element == TENSOR_ELEMENT_F32;
+}
+
+/* The node that makes v, when v is made for one reader alone. */
+graph_node *network_producer(const network_pass *p, graph_value_id v) {
+    if (v == GRAPH_NONE || v >= p->value_count || p->uses[v] != 1) return NULL;
+    const graph_node_id id = p->g->values[v].producer;
+    return id == GRAPH_NONE || p->gone[id] ? NULL : p->g->nodes + id;
+}
+
+bool network_is_number(const graph_value *v, float number) {
+    float have = 0;
+    if (!network_is_constant(v) || v->data_bytes != sizeof have) return false;
+    memcpy(&have, v->data, sizeof have);
+    return have == number && v->shape.rank <= 1;
+}
+
+/* The other input of a commutative node, when one of both is that number. */
+bool network_other(const graph *g, const graph_node *n, float number, graph_value_id *out) {
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!network_is_number(network_input(g, n, i), number)) continue;
+        *out = n->inputs[1 - i];
+        return *out != GRAPH_NONE;
+    }
+    return false;
+}
+
+bool network_is_near(const graph_value *v, double number) {
+    float have = 0;
+    if (!network_is_constant(v) || v->data_bytes != sizeof have || v->shape.rank > 1) return false;
+    memcpy(&have, v->data, sizeof have);
+    return fabs(have - number) <= 1e-6 * number;
+}
+
+/* The input of a Mul beside a constant near that number. */
+bool network_scaled(const network_pass *p, const graph_node *n, double number,
+                    graph_value_id *out) {
+    for (uint32_t i = 0; n && n->op == GRAPH_OP_MUL && i < 2; i++) {
+        if (!network_is_near(network_input(p->g, n, i), number)) continue;
+        *out = n->inputs[1 - i];
+        return true;
+    }
+    return false;
+}
+
+/* The output of `from` is from now on made by `to`, whose own one nobody reads. */
+void network_take_over(network_pass *p, graph_node *to, graph_node_id from) {
+    graph *g = p->g;
+    to->outputs[0] = g->nodes[from].outputs[0];
+    g->values[to->outputs[0]].producer = (graph_node_id)(to - g->nodes);
+    p->gone[from] = true;
+}
