@@ -112,8 +112,11 @@ def products():
                         sums = (x.astype(F64) - int(zero(a, 121))) @ (w.astype(F64) - at.astype(F64))
                         y = (sums * F64(F32(0.021)) * by + (0 if bias is None else bias)).astype(F32)
                         case(each, "MatMulIntegerToFloat", inputs, types=[TensorProto.FLOAT], expected=[y] if a[1] == I8 else None)
+                        case(f"constant_{each}", "MatMulIntegerToFloat", inputs, types=[TensorProto.FLOAT], expected=[y] if a[1] == I8 else None,
+                             constants=(1, 5))
                         if a[1] == U8:
                             case(each, "DynamicQuantizeMatMul", [numbers(*left), w, by, at, bias])
+                            case(f"constant_{each}", "DynamicQuantizeMatMul", [numbers(*left), w, by, at, bias], constants=(1, 3))
             x, w = codes(a, 4, 9), codes(b, 9, 3)
             y = x.astype(F64) @ w.astype(F64) * F64(F32(0.02) * F32(0.03))
             case(f"no_zeros_{z}", "MatMulIntegerToFloat", [x, w, scale(0.02), scale(0.03)], types=[TensorProto.FLOAT],
@@ -157,9 +160,14 @@ def convolutions():
                 for columns in (False, True):
                     by = (np.abs(numbers(8)) * 0.01 + 0.001).astype(F32) if columns else scale(0.013)
                     at = np.full(8, zero(b, 128)) if columns else zero(b, 128)
-                    case(f"{z}_{last}{group}{int(columns)}", "QLinearConv", [x, scale(0.021), zero(a, 121), w, by, at, scale(0.31), zero(a, 130),
-                                                                            integers(-9999, 9999, 8)], channels_last=last, group=group,
-                         pads=[1, 1, 0, 2], strides=[1, 2])
+                    bias = integers(-9999, 9999, 8)
+                    for name, constants in (("", ()), ("constant_", (3, 4, 5))):
+                        case(f"{name}{z}_{last}{group}{int(columns)}", "QLinearConv", [x, scale(0.021), zero(a, 121), w, by, at, scale(0.31),
+                                                                                      zero(a, 130), bias], channels_last=last, group=group,
+                             pads=[1, 1, 0, 2], strides=[1, 2], constants=constants)
+                    case(f"point_{z}_{last}{group}{int(columns)}", "QLinearConv", [x, scale(0.021), zero(a, 121), w[..., :1, :1].copy(), by, at,
+                                                                                  scale(0.31), zero(a, 130)], channels_last=last, group=group,
+                         constants=(3, 4, 5))
             x = codes(a, 2, 7, 8, 4) if last else None
             if last and b[1] == a[1]:
                 for name, attributes in {"plain": dict(kernel_shape=[2, 3]), "pads": dict(kernel_shape=[3, 3], pads=[1, 0, 1, 2], strides=[2, 2]),

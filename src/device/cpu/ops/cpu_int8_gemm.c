@@ -77,8 +77,8 @@ static void finish_row(const cpu_int8_gemm *g, uint64_t row, uint64_t first, siz
                              g->bias ? g->bias + first : NULL, n);
         break;
     case CPU_INT8_CODES:
-        g->kernels->to_codes((uint8_t *)g->y + at, sums, g->offset ? g->offset + first : NULL, scales, g->scale_step, g->y_zero, g->y_low,
-                             n);
+        g->kernels->to_codes((uint8_t *)g->y + at, sums, g->offset ? g->offset + first : NULL,
+                             scales, g->scale_step, g->y_zero, g->y_low, n);
         break;
     }
 }
