@@ -133,36 +133,13 @@ static int measure(bench *b) {
     return status;
 }
 
-/* Decoding reads each weight once, but of the embedding only a row where the output has a matrix of
- * its own; and the keys and values so far. A prompt's token meets every matrix but those two. */
-static int count_costs(bench *b) {
-    ondol_error err;
-    ondol_file *file = NULL;
-    if (ondol_file_open(b->o.engine, b->o.path, &file, &err)) return report_error(&err);
-    double total = 0, embedding = 0, elements = 0, ends = 0;
-    bool own_output = false;
-    for (size_t i = 0; i < ondol_file_tensor_count(file); i++) {
-        ondol_tensor_info t = {0};
-        if (ondol_file_tensor(file, i, &t, NULL)) continue;
-        double count = 1;
-        for (uint32_t d = 0; d < t.dim_count; d++)
-            count *= (double)t.dims[d];
-        bool input = strcmp(t.name, "token_embd.weight") == 0;
-        bool output = strcmp(t.name, "output.weight") == 0;
-        total += (double)t.size_bytes;
-        elements += count;
-        if (input) embedding = (double)t.size_bytes;
-        if (input || output) ends += count;
-        own_output = own_output || output;
-    }
-    ondol_file_close(file);
+/* Decoding reads weights, and the keys and values so far. */
+static void count_costs(bench *b) {
     double middle = (double)(b->flags.depth + b->flags.prompt) + (double)b->flags.tokens / 2;
     const char *kv = b->flags.kv ? b->flags.kv : "f16";
     double per_f16 = strcmp(kv, "q8") == 0 ? 0.53 : strcmp(kv, "f32") == 0 ? 2.0 : 1.0;
-    b->cost.decode_bytes = total - (own_output ? embedding : 0) +
-                           middle * per_f16 * (double)b->o.info.kv_bytes_per_token;
-    b->cost.prefill_ops = 2 * (elements - ends);
-    return EXIT_DONE;
+    ondol_model_cost(b->o.model, &b->cost.decode_bytes, &b->cost.prefill_ops);
+    b->cost.decode_bytes += middle * per_f16 * (double)b->o.info.kv_bytes_per_token;
 }
 
 /* ---------------------------------------------------------------- results */
@@ -243,7 +220,7 @@ static int bench_with(bench *b, const char *model) {
         b->ids[i] = (int32_t)((i * 7919 + 13) % range + low);
     b->prefill.values = memory_take((size_t)f->repeats * sizeof(double));
     b->decode.values = memory_take((size_t)f->repeats * sizeof(double));
-    status = count_costs(b);
+    count_costs(b);
     if (!status) status = opened_session(&b->o, &cache, total, 1);
     if (!status) {
         interrupt_watch(b->o.session);

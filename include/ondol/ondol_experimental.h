@@ -21,6 +21,12 @@ ONDOL_API ondol_status ondol_model_describe(const ondol_model *model, ondol_mode
                                             char *text, size_t capacity, size_t *count,
                                             ondol_error *err);
 
+/* What a token costs but for attention: bytes of weights that decoding reads, as the file has them,
+ * and int8 operations (2 for each product) of a prompt's token. A graph that runs as it is written:
+ * all of its weights. */
+ONDOL_API void ondol_model_cost(const ondol_model *model, double *decode_bytes,
+                                double *prefill_ops);
+
 /* An ONNX file as it is, in the syntax of onnx.parser. As above. Errors: UNSUPPORTED (GGUF), LIMIT,
  * MEMORY. */
 ONDOL_API ondol_status ondol_file_describe(const ondol_file *file, char *text, size_t capacity,
