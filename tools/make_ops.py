@@ -52,12 +52,12 @@ def snake(name):
 
 
 def short_type(text):
-    """tensor(float) -> f32, seq(tensor(float)) -> seq(f32), map(int64,tensor(float)) -> map(i64,f32)"""
+    """tensor(float) -> f32, seq(tensor(float)) -> seq(f32), map(int64,tensor(float)) and map(int64,float) -> map(i64,f32)"""
     text = text.replace(" ", "")
     text = re.sub(r"sparse_tensor\((\w+)\)", lambda m: f"sparse({SHORT[m.group(1)]})", text)
     text = re.sub(r"(?<![\w_])tensor\((\w+)\)", lambda m: SHORT[m.group(1)], text)
     text = re.sub(r"optional\(", "opt(", text)
-    return re.sub(r"map\((\w+),", lambda m: f"map({SHORT.get(m.group(1), m.group(1))},", text)
+    return re.sub(r"map\((\w+),(\w+)", lambda m: "map({},{}".format(*(SHORT.get(t, t) for t in m.groups())), text)
 
 
 def enum_name(value):

@@ -24,6 +24,7 @@ typedef struct svm {
     host_labels labels;
     const int64_t *per_class; /* [labels.count], sums to vector_count */
     uint64_t pairs;           /* of classes */
+    bool is_positive;         /* no coefficient is negative */
     double *row, *kernels, *scores, *votes, *shares, *out;
 } svm;
 
@@ -160,6 +161,9 @@ static ondol_status read_classifier(const plan_call *c, svm *s, ondol_error *err
     s->pairs = classes * (classes - 1) / 2;
     s->prob_a = host_floats(c, "prob_a", &s->prob_count);
     s->prob_b = host_floats(c, "prob_b", &prob_b);
+    s->is_positive = true;
+    for (uint32_t i = 0; i < s->coefficient_count; i++)
+        if (s->coefficients[i] < 0) s->is_positive = false;
     for (uint32_t i = 0; i < given; i++) {
         const int64_t n = per_class->ints[i];
         if (n < 0 || n > UINT32_MAX - (int64_t)vectors) {
@@ -277,18 +281,35 @@ static uint32_t first_of_largest(const double *v, uint32_t n) {
     return best;
 }
 
-/* One row: its class; out gets `columns` scores. */
-static uint32_t classify(svm *s, uint64_t columns) {
+/* Scores by coefficients alone; with two classes it is the second where the larger score says so.
+ */
+static uint32_t classify_by_coefficients(svm *s) {
     const uint32_t classes = s->labels.count;
-    if (!s->vector_count) {
-        for (uint64_t k = 0; k < classes; k++)
-            s->out[k] = kernel_of(s, s->row, s->coefficients + k * s->features) + s->rho[0];
-        const uint32_t best = first_of_largest(s->out, classes);
+    for (uint64_t k = 0; k < classes; k++)
+        s->out[k] = kernel_of(s, s->row, s->coefficients + k * s->features) + s->rho[0];
+    const uint32_t best = first_of_largest(s->out, classes);
+    const double most = s->out[best];
+    host_transform_apply(s->transform, s->out, classes);
+    const bool is_second = s->is_positive ? most >= 0.5 : most > 0;
+    return classes == 2 && !s->prob_a && is_second ? 1 : best;
+}
+
+/* The score v of one pair as two, where no probabilities are asked for. */
+static void expand_pair(const svm *s, double v, uint64_t columns) {
+    const bool is_margin =
+        s->transform == HOST_TRANSFORM_NONE || s->transform == HOST_TRANSFORM_LOGISTIC;
+    s->out[0] = is_margin ? -v : 1 - v;
+    if (columns > 1) s->out[1] = v;
+    if (s->transform == HOST_TRANSFORM_PROBIT || s->transform == HOST_TRANSFORM_LOGISTIC) {
         host_transform_apply(s->transform, s->out, columns);
-        return best;
     }
+}
+
+/* One row: its class; out gets `columns` scores. As ONNX Runtime has them. */
+static uint32_t classify(svm *s, uint64_t columns) {
+    if (!s->vector_count) return classify_by_coefficients(s);
     vote_by_pairs(s);
-    const uint32_t best = first_of_largest(s->votes, classes);
+    const uint32_t best = first_of_largest(s->votes, s->labels.count);
     if (s->prob_count) {
         find_shares(s);
         host_transform_apply(s->transform, s->out, columns);
@@ -296,13 +317,7 @@ static uint32_t classify(svm *s, uint64_t columns) {
         memcpy(s->out, s->scores, s->pairs * sizeof *s->out);
         host_transform_apply(s->transform, s->out, columns);
     } else {
-        /* The score of one pair as two: ONNX Runtime transforms neither, but for PROBIT. */
-        const double v = s->pairs ? s->scores[0] : 0;
-        s->out[0] = s->transform == HOST_TRANSFORM_NONE ? -v : 1 - v;
-        if (columns > 1) s->out[1] = v;
-        if (s->transform == HOST_TRANSFORM_PROBIT) {
-            host_transform_apply(s->transform, s->out, columns);
-        }
+        expand_pair(s, s->pairs ? s->scores[0] : 0, columns);
     }
     return best;
 }
