@@ -76,12 +76,24 @@ def whole(v, dtype=I32):
     return np.array([v], dtype)
 
 
-def greedy(name, decoder, ids, length, op="GreedySearch", outputs=1, least=0, penalty=1.0, masks=(None, None, None), more=(), expected=None, **attributes):
-    inputs = [ids, whole(length), whole(least), whole(penalty, F32), *masks, *more]
-    case(name, op, inputs, outputs, types=[INT, FLOAT][:outputs], expected=expected, decoder=decoder, **{"eos_token_id": 3, "pad_token_id": 0, **attributes})
+def greedy(name, decoder, ids, length, op="GreedySearch", least=0, penalty=1.0, masks=(None, None, None), more=(), **attributes):
+    """Padding is never chosen as a word: behind the end of all rows the runtime writes nothing, which becomes padding here."""
+    vocabulary = np.ones(VOCABULARY, I32) if masks[0] is None else masks[0]
+    vocabulary[0] = 0
+    inputs = [ids, whole(length), whole(least), whole(penalty, F32), vocabulary, *masks[1:], *more]
+    attributes = {"decoder": decoder, "eos_token_id": 3, "pad_token_id": 0, **attributes}
+    while inputs[-1] is None:
+        inputs.pop()
+    model = make(op, inputs, ["y0"], [INT], (), None, 10, attributes)
+    y = by_runtime(model, {f"x{i}": v for i, v in enumerate(inputs) if v is not None})[0].copy()
+    for column in range(ids.shape[1], length):
+        if not y[:, column].any():
+            y[:, column:] = 0
+            break
+    case(name, op, inputs, types=[INT], expected=[y], **attributes)
 
 
-def beam(name, graphs, ids, length, beams=3, kept=2, least=0, length_penalty=1.0, penalty=1.0, masks=(None, None, None), outputs=3, **attributes):
+def beam(name, graphs, ids, length, beams=3, kept=2, least=0, length_penalty=1.0, penalty=1.0, masks=(None, None, None), outputs=2, **attributes):
     inputs = [ids, whole(length), whole(least), whole(beams), whole(kept), whole(length_penalty, F32), whole(penalty, F32), *masks]
     case(name, "BeamSearch", inputs, outputs, types=[INT, FLOAT, FLOAT][:outputs], **graphs, rtol=1e-4, atol=1e-4,
          **{"eos_token_id": 3, "pad_token_id": 0, **attributes})
@@ -107,6 +119,8 @@ def make_cases():
         for beams, kept in ((1, 1), (3, 2), (4, 4)):
             for early in (0, 1):
                 beam(f"{name}_{beams}_{early}", dict(decoder=decoder), tokens, 11, beams, kept, early_stopping=early)
+        # The runtime writes no scores of steps behind the end of all, so none ends early.
+        beam(f"{name}_scores", dict(decoder=decoder), tokens, 11, least=10, outputs=3)
         beam(f"{name}_length", dict(decoder=decoder), tokens, 11, length_penalty=0.3, least=8)
         beam(f"{name}_penalty", dict(decoder=decoder), tokens, 11, penalty=1.5, no_repeat_ngram_size=2)
         beam(f"{name}_masks", dict(decoder=decoder), tokens, 11, masks=(vocabulary, prefix, None))
@@ -119,6 +133,7 @@ def make_cases():
     words = np.array([[5, 6, 7, 8, 9], [0, 0, 4, 11, 12]], I32)
     for beams, kept in ((1, 1), (3, 2)):
         beam(f"encoder_{beams}", graphs, words, 9, beams, kept, model_type=1, decoder_start_token_id=2)
+    beam("encoder_scores", graphs, words, 9, least=8, outputs=3, model_type=1, decoder_start_token_id=2)
     beam("encoder_penalty", graphs, words, 9, penalty=1.4, length_penalty=2.0, model_type=1, decoder_start_token_id=2)
     sharp = gpt(tables(40.0))
     for custom in (0, 1):
