@@ -73,10 +73,16 @@ static size_t models_in(const char *folder, char **one) {
 }
 
 static int resolve_folder(const char *folder, char **path) {
-    char *name = NULL, *config = join(folder, "genai_config.json");
-    const bool genai = exists(config);
-    free(config);
-    if (genai) {
+    static const char *const files[] = {"genai_config.json", "model.onnx",
+                                        "decoder_model_merged.onnx", "decoder_model.onnx"};
+    char *name = NULL;
+    bool onnx = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *file = join(folder, files[i]);
+        onnx = onnx || exists(file);
+        free(file);
+    }
+    if (onnx) {
         *path = memory_text(folder);
         return EXIT_DONE;
     }
@@ -86,7 +92,7 @@ static int resolve_folder(const char *folder, char **path) {
         *path = join(folder, name);
     } else if (count == 0) {
         status = report_failure(
-            "the folder '%s' holds neither a .gguf file nor a genai_config.json", folder);
+            "the folder '%s' holds neither a .gguf file nor a genai_config.json or model.onnx", folder);
     } else {
         status = report_failure("the folder '%s' holds %zu models ('%s' and others); name the file",
                                 folder, count, name);

@@ -40,25 +40,67 @@ ondol_status api_folder_read(const api_folder *f, const char *name, base_file *o
     return base_prefix(err, status, "%s", name);
 }
 
+/* Reads what configuration there is. */
+static ondol_status read_config(api_folder *f, ondol_error *err) {
+    base_file file = {0};
+    bool found = false;
+    ondol_status status = ONDOL_OK;
+    TRY(api_folder_read(f, "genai_config.json", &file, &f->has_config, err));
+    if (f->has_config) {
+        TRY(models_genai_config_read((const char *)file.data, file.size, &f->config, err));
+        goto done;
+    }
+    TRY(api_folder_read(f, "config.json", &file, &found, err));
+    if (found)
+        TRY(models_genai_config_from_hugging_face((const char *)file.data, file.size, &f->config,
+                                                  err));
+    f->has_config = found;
+done:
+    base_file_close(&file);
+    return status;
+}
+
+/* The first of the files that are there, as a path; NULL: none, or no memory. */
+static char *first_of(const api_folder *f, const char *const *names) {
+    for (; *names; names++) {
+        char *path = join(f->allocator, f->folder, *names);
+        if (!path || base_path_kind_of(path) == BASE_PATH_FILE) return path;
+        base_free(f->allocator, path);
+    }
+    return NULL;
+}
+
+static ondol_status find_files(api_folder *f, const char *path, bool whole, ondol_error *err) {
+    static const char *const decoders[] = {"model.onnx", "decoder_model_merged.onnx",
+                                           "decoder_model.onnx", NULL};
+    static const char *const encoders[] = {"encoder_model.onnx", NULL};
+    const ondol_allocator *a = f->allocator;
+    const bool own = f->config.filename != NULL;
+    if (!whole)
+        f->model = base_strndup(a, path, strlen(path));
+    else
+        f->model = own ? join(a, path, f->config.filename) : first_of(f, decoders);
+    if (!f->model && whole && !own) {
+        return base_fail(err, ONDOL_E_NOT_FOUND,
+                         "the folder holds neither a genai_config.json nor a model.onnx");
+    }
+    if (own && f->config.encoder)
+        f->encoder = join(a, f->folder, f->config.encoder);
+    else if (f->config.has_encoder)
+        f->encoder = first_of(f, encoders);
+    return f->model ? ONDOL_OK : base_no_memory(err, "path", strlen(path));
+}
+
 ondol_status api_folder_open(const ondol_allocator *a, const char *path, api_folder *out,
                              ondol_error *err) {
     const bool whole = base_path_kind_of(path) == BASE_PATH_FOLDER;
-    base_file file = {0};
     ondol_status status = ONDOL_OK;
     *out = (api_folder){.allocator = a};
     out->folder = whole ? base_strndup(a, path, strlen(path)) : folder_of(a, path);
     if (!out->folder) return base_no_memory(err, "path", strlen(path));
-    TRY(api_folder_read(out, "genai_config.json", &file, &out->has_config, err));
-    if (out->has_config)
-        TRY(models_genai_config_read((const char *)file.data, file.size, &out->config, err));
-    if (whole && !out->has_config) {
-        status = base_fail(err, ONDOL_E_NOT_FOUND, "the folder holds no genai_config.json");
-        goto done;
-    }
-    out->model = whole ? join(a, path, out->config.filename) : base_strndup(a, path, strlen(path));
-    if (!out->model) status = base_no_memory(err, "path", strlen(path));
+    TRY(read_config(out, err));
+    TRY(find_files(out, path, whole, err));
 done:
-    base_file_close(&file);
     return status;
 }
 
@@ -66,6 +108,7 @@ void api_folder_free(api_folder *f) {
     models_genai_config_free(&f->config);
     base_free(f->allocator, f->folder);
     base_free(f->allocator, f->model);
+    base_free(f->allocator, f->encoder);
     *f = (api_folder){0};
 }
 

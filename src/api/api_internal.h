@@ -40,8 +40,9 @@ struct ondol_engine {
 struct ondol_model {
     ondol_engine *engine;
     atomic_uint references;
-    gguf_file *gguf; /* one of both */
-    onnx_file *onnx;
+    gguf_file *gguf;                /* one of both */
+    onnx_file *onnx, *encoder_file; /* encoder_file: of a pair */
+    graph *encoder;
     unsigned char *bytes; /* of a source, NULL otherwise */
     graph *portable;
     models_info info;            /* architecture: owned */

@@ -95,8 +95,10 @@ static void destroy(ondol_model *m) {
     optimize_decoder_destroy(m->decoder);
     api_written_destroy(m->written);
     graph_destroy(m->portable);
+    graph_destroy(m->encoder);
     gguf_file_close(m->gguf);
     onnx_file_close(m->onnx);
+    onnx_file_close(m->encoder_file);
     base_mutex_destroy(m->lock);
     base_free(a, m->bytes);
     base_free(a, m->layers);

@@ -45,9 +45,9 @@ static ondol_status run_as_written(ondol_model *m, const models_genai_config *c,
     api_written_info info = {0};
     ondol_status status = ONDOL_OK;
     TRY(api_model_copy_text(m, why->text, strlen(why->text), &m->unrecognised, err));
-    TRY(api_written_create(m->engine, m->portable, c, &m->written, &info, err));
+    TRY(api_written_create(m->engine, m->portable, m->encoder, c, &m->written, &info, err));
     m->info.vocabulary = info.vocabulary;
-    m->info.layers = info.layers;
+    m->info.layers = c && c->layers ? c->layers : info.layers;
     m->info.hidden = c ? c->hidden : 0;
 done:
     return status;
@@ -104,6 +104,10 @@ ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool no_map, 
     ondol_status status = ONDOL_OK;
     TRY(api_folder_open(&m->engine->allocator, path, &folder, err));
     TRY(onnx_file_open(&m->engine->allocator, folder.model, &how, &m->onnx, err));
+    if (folder.encoder) {
+        TRY(onnx_file_open(&m->engine->allocator, folder.encoder, &how, &m->encoder_file, err));
+        TRY(models_graph_from_onnx(&m->engine->allocator, m->encoder_file, &m->encoder, err));
+    }
     TRY(api_model_read_onnx(m, &folder, err));
 done:
     api_folder_free(&folder);

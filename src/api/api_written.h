@@ -12,11 +12,13 @@ typedef struct api_written_info {
     uint32_t vocabulary, layers;
 } api_written_info;
 
-/* Makes g ready; it is changed (constants folded, fused) and outlives the result. names may be
- * NULL. Errors: UNSUPPORTED (an input or output that no decoder has: with its name), those of
- * kernels and of a run of two tokens, MEMORY. */
-ondol_status api_written_create(ondol_engine *e, graph *g, const models_genai_config *names,
-                                api_written **out, api_written_info *info, ondol_error *err);
+/* Makes g ready; it is changed (constants folded, fused) and outlives the result, as is encoder,
+ * whose first output g reads (NULL: there is none). names may be NULL. Errors: UNSUPPORTED (an
+ * input or output that no decoder has: with its name), those of kernels and of a run of two tokens,
+ * MEMORY. */
+ondol_status api_written_create(ondol_engine *e, graph *g, graph *encoder,
+                                const models_genai_config *names, api_written **out,
+                                api_written_info *info, ondol_error *err);
 /* Takes NULL. */
 void api_written_destroy(api_written *w);
 

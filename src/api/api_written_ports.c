@@ -79,6 +79,8 @@ static bool role_by_name(const char *name, const models_genai_config *names, wri
         {"total_sequence_length", NULL, WRITTEN_TOTAL},
         {"seqlens_k", NULL, WRITTEN_LENGTH},
         {"past_sequence_length", NULL, WRITTEN_PAST_LENGTH},
+        {"encoder_hidden_states", names ? names->encoder_hidden_states : NULL, WRITTEN_SOURCE},
+        {"encoder_attention_mask", NULL, WRITTEN_SOURCE_MASK},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (!is_name(name, known[i].usual, known[i].given)) continue;
@@ -97,6 +99,7 @@ static ondol_status find_role(const graph *g, graph_value_id id, const models_ge
     if (v->data || v->type_kind == GRAPH_TYPE_OPTIONAL) return ONDOL_OK;
     if (v->type_kind == GRAPH_TYPE_TENSOR && core && find_present(g, core, &p->output)) {
         p->role = WRITTEN_PAST;
+        p->cross = strstr(core, ".encoder.") || strstr(core, "cross");
         return fill_dims(g, v, v->name, p, names, err);
     }
     return base_fail(err, ONDOL_E_UNSUPPORTED,
@@ -120,9 +123,11 @@ ondol_status written_ports_find(const graph *g, const models_genai_config *names
     bool has_ids = false;
     ondol_status status = find_logits(g, names, &out->logits, err);
     out->past_count = 0;
+    out->has_source = false;
     for (uint32_t i = 0; i < g->input_count && status == ONDOL_OK; i++) {
         status = find_role(g, g->inputs[i], names, out->inputs + i, err);
         out->past_count += out->inputs[i].role == WRITTEN_PAST;
+        out->has_source = out->has_source || out->inputs[i].role == WRITTEN_SOURCE;
         has_ids = has_ids || out->inputs[i].role == WRITTEN_IDS;
     }
     if (status == ONDOL_OK && !has_ids) {

@@ -16,6 +16,8 @@ static uint64_t common_prefix(const generate_sequence *a, const generate_sequenc
 void generate_prefix_share(generate_sequence *s, uint64_t most) {
     const generate_sequence *best = NULL;
     uint64_t best_tokens = WORTH_SHARING - 1;
+    const generate_written *written = s->cache->decoder.written;
+    if (written && written->whole_prompts) return;
     for (const generate_sequence *o = s->cache->sequences; o; o = o->next) {
         if (o == s || o->regime != s->regime || o->computed <= best_tokens) continue;
         const uint64_t n = common_prefix(s, o, o->computed < most ? o->computed : most);

@@ -3,6 +3,8 @@
 #ifndef GENERATE_WRITTEN_H
 #define GENERATE_WRITTEN_H
 
+#include <stdbool.h>
+
 #include "base/mem.h"
 
 /* What a graph gave as its present, of some tokens of a sequence. Counted. */
@@ -10,6 +12,8 @@ typedef struct generate_past generate_past;
 
 typedef struct generate_written {
     void *user;
+    bool whole_prompts; /* the first tokens mean something else when more follow: a past is of no
+                         * use to another sequence */
     /* Computes tokens[past .. past + count) of a sequence, whose first `past` tokens stand in
      * *state (which may hold more; NULL: none). *state is replaced by one of past + count tokens.
      * logits f32 [wanted][vocabulary], behind the last `wanted` of them, wanted <= count. Under the

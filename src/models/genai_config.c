@@ -25,15 +25,15 @@ static ondol_status check_pattern(const char *key, const char *pattern, ondol_er
 }
 
 /* One id or a list of them. */
-static ondol_status read_ends(const json_t *tree, models_genai_config *c, ondol_error *err) {
-    const json_t *v = json_read_path(tree, "model.eos_token_id");
+static ondol_status read_ends(const json_t *tree, const char *path, models_genai_config *c,
+                              ondol_error *err) {
+    const json_t *v = json_read_path(tree, path);
     const size_t count = json_is_array(v) ? json_array_size(v) : v ? 1 : 0;
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_is_array(v) ? json_array_get(v, i) : v;
         const int64_t number = json_integer_value(id);
         if (!json_is_integer(id) || number < -1 || number > INT32_MAX) {
-            return base_fail(err, ONDOL_E_FORMAT,
-                             "model.eos_token_id: expected ids, one or a list");
+            return base_fail(err, ONDOL_E_FORMAT, "%s: expected ids, one or a list", path);
         }
         if (number >= 0 && c->end_count < MODELS_GENAI_ENDS_MAX)
             c->ends[c->end_count++] = (int32_t)number;
@@ -109,7 +109,7 @@ static ondol_status read_all(const json_t *tree, models_genai_config *c, ondol_e
     TRY(read_id(tree, "model.bos_token_id", &c->bos, err));
     TRY(read_id(tree, "model.pad_token_id", &c->pad, err));
     TRY(read_id(tree, "model.decoder_start_token_id", &c->decoder_start, err));
-    TRY(read_ends(tree, c, err));
+    TRY(read_ends(tree, "model.eos_token_id", c, err));
 done:
     return status;
 }
@@ -125,6 +125,54 @@ ondol_status models_genai_config_read(const char *text, size_t n, models_genai_c
     if (status == ONDOL_OK) return ONDOL_OK;
     models_genai_config_free(out);
     return base_prefix(err, status, "genai_config.json");
+}
+
+/* Sizes by the first of their names that is there. */
+static ondol_status read_first_size(const json_t *tree, const char *const *names, uint32_t *out,
+                                    ondol_error *err) {
+    ondol_status status = ONDOL_OK;
+    for (*out = 0; *names && !*out && status == ONDOL_OK; names++)
+        status = read_size(tree, *names, out, err);
+    return status;
+}
+
+static ondol_status read_hugging_face(const json_t *tree, models_genai_config *c,
+                                      ondol_error *err) {
+    static const char *const contexts[] = {"max_position_embeddings", "n_positions",
+                                           "max_sequence_length", "n_ctx", NULL};
+    static const char *const layers[] = {"num_hidden_layers", "n_layer", "num_layers", NULL};
+    static const char *const widths[] = {"hidden_size", "n_embd", "d_model", NULL};
+    static const char *const heads[] = {"head_dim", "d_kv", NULL};
+    ondol_status status = ONDOL_OK;
+    if (!json_is_object(tree)) return base_fail(err, ONDOL_E_FORMAT, "expected an object");
+    c->type = "onnx";
+    TRY(json_read_string(tree, "model_type", &c->type, err));
+    TRY(read_names(NULL, c, err));
+    TRY(read_first_size(tree, contexts, &c->context, err));
+    TRY(read_first_size(tree, layers, &c->layers, err));
+    TRY(read_first_size(tree, widths, &c->hidden, err));
+    TRY(read_first_size(tree, heads, &c->head_size, err));
+    TRY(read_size(tree, "vocab_size", &c->vocabulary, err));
+    TRY(read_id(tree, "bos_token_id", &c->bos, err));
+    TRY(read_id(tree, "pad_token_id", &c->pad, err));
+    TRY(read_id(tree, "decoder_start_token_id", &c->decoder_start, err));
+    TRY(read_ends(tree, "eos_token_id", c, err));
+    c->has_encoder = json_is_true(json_read_member(tree, "is_encoder_decoder"));
+done:
+    return status;
+}
+
+ondol_status models_genai_config_from_hugging_face(const char *text, size_t n,
+                                                   models_genai_config *out, ondol_error *err) {
+    json_t *tree = NULL;
+    ondol_status status = json_read_text(text, n, "config.json", &tree, err);
+    *out = (models_genai_config){.bos = -1, .pad = -1, .decoder_start = -1};
+    if (status != ONDOL_OK) return status;
+    status = read_hugging_face(tree, out, err);
+    out->tree = tree;
+    if (status == ONDOL_OK) return ONDOL_OK;
+    models_genai_config_free(out);
+    return base_prefix(err, status, "config.json");
 }
 
 void models_genai_config_free(models_genai_config *c) {

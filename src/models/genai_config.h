@@ -23,6 +23,7 @@ typedef struct models_genai_config {
     uint32_t layers, hidden, head_size; /* 0: not said */
     int32_t bos, pad;                   /* -1: none */
     int32_t decoder_start;              /* first token of a decoder with an encoder; -1 */
+    bool has_encoder;                   /* Hugging Face: it is one of a pair */
     int32_t ends[MODELS_GENAI_ENDS_MAX];
     size_t end_count;
 
@@ -33,6 +34,11 @@ typedef struct models_genai_config {
  * folder in it), LIMIT, MEMORY. */
 ondol_status models_genai_config_read(const char *text, size_t n, models_genai_config *out,
                                       ondol_error *err);
+/* The same of Hugging Face's config.json, as exporters put it beside their models: sizes and ids;
+ * names of inputs and outputs are the usual ones, filename and encoder are NULL. Errors: FORMAT,
+ * LIMIT, MEMORY. */
+ondol_status models_genai_config_from_hugging_face(const char *text, size_t n,
+                                                   models_genai_config *out, ondol_error *err);
 /* Takes a zeroed one. */
 void models_genai_config_free(models_genai_config *c);
 

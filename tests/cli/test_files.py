@@ -36,7 +36,7 @@ class Missing(Case):
         for name in ("small", "one", self.folder / "models/one", self.folder / "models/small.gguf"):
             self.assertIn("Ondol runs it: llama", self.succeeds("info", name, env=env).out)
         self.fails(1, "holds 2 models .*; name the file", "info", "two", env=env)
-        self.fails(1, "holds neither a .gguf file nor a genai_config.json", "info", self.folder, env=env)
+        self.fails(1, "holds neither a .gguf file nor a genai_config.json or model.onnx", "info", self.folder, env=env)
         self.fails(1, "holds one, small, two", "info", "tow", env=env)
 
     def test_split_file(self):

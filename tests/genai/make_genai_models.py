@@ -42,7 +42,7 @@ class Model:
 
     def constant(self, name, array):
         if name not in (t.name for t in self.initializers):
-            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+            self.initializers.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
     def floats(self, name, array):
@@ -252,6 +252,175 @@ class Model:
         np.savez(folder / "expected.npz", ids=ids, **expected)
 
 
+class Plain:
+    """A decoder of standard operators, as exporters wrote it before contrib operators and genai_config.json: explicit attention
+    with Softmax, keys and values by Concat; with an encoder beside it (`pair`) as T5 has one; or by com.microsoft.Attention."""
+
+    def __init__(self, name, attention="explicit", pair=False):
+        self.name, self.attention, self.pair = name, attention, pair
+        self.random = np.random.default_rng(sum(map(ord, name)))
+        self.nodes, self.initializers = [], []
+
+    node, constant = Model.node, Model.constant
+
+    def weight(self, name, rows, columns):
+        return self.constant(name, (self.random.standard_normal((rows, columns)) * rows ** -0.5).astype(np.float32))
+
+    def integer(self, *values):
+        return self.constant("/i" + "_".join(map(str, values)), np.array(values, np.int64))
+
+    def heads(self, x, name):
+        split = self.node("Reshape", [x, self.integer(0, -1, 4, HEAD)], f"/{name}/split")
+        return self.node("Transpose", [split], f"/{name}/heads", perm=[0, 2, 1, 3])
+
+    def attend(self, q, k, v, bias, name):
+        scores = self.node("MatMul", [q, self.node("Transpose", [k], f"/{name}/kt", perm=[0, 1, 3, 2])], f"/{name}/qk")
+        scores = self.node("Mul", [scores, self.constant("/scale", np.float32(HEAD ** -0.5))], f"/{name}/scaled")
+        if bias:
+            scores = self.node("Add", [scores, bias], f"/{name}/biased")
+        y = self.node("MatMul", [self.node("Softmax", [scores], f"/{name}/softmax", axis=-1), v], f"/{name}/values")
+        y = self.node("Transpose", [y], f"/{name}/turned", perm=[0, 2, 1, 3])
+        y = self.node("Reshape", [y, self.integer(0, -1, HIDDEN)], f"/{name}/joined")
+        return self.node("MatMul", [y, self.weight(f"{name}.o", HIDDEN, HIDDEN)], f"/{name}/o")
+
+    def norm(self, x, name):
+        gain, zero = (self.constant(f"{name}.{n}", np.full(HIDDEN, v, np.float32)) for n, v in (("gain", 1.1), ("bias", 0.05)))
+        return self.node("LayerNormalization", [x, gain, zero], f"/{name}/norm", axis=-1, epsilon=1e-5)
+
+    def feed_forward(self, x, name):
+        h = self.node("MatMul", [self.norm(x, name), self.weight(f"{name}.up", HIDDEN, FFN)], f"/{name}/up")
+        y = self.node("MatMul", [self.node("Relu", [h], f"/{name}/relu"), self.weight(f"{name}.down", FFN, HIDDEN)], f"/{name}/down")
+        return self.node("Add", [x, y], f"/{name}/sum")
+
+    def embed(self, ids):
+        return self.node("Gather", [self.constant("embedding", self.random.standard_normal((VOCABULARY, HIDDEN)).astype(np.float32)), ids], "/embedding")
+
+    def project(self, x, name, parts):
+        return [self.heads(self.node("MatMul", [x, self.weight(f"{name}.{n}", HIDDEN, HIDDEN)], f"/{name}/{n}"), f"{name}.{n}") for n in parts]
+
+    def causal(self):
+        """0 where a token sees another, else a very negative number: [1, 1, sequence, total]."""
+        total = self.node("Gather", [self.node("Shape", ["attention_mask"], "/mask/shape"), self.integer(1)], "/mask/total")
+        fresh = self.node("Gather", [self.node("Shape", ["input_ids"], "/ids/shape"), self.integer(1)], "/ids/fresh")
+        zero, one = self.constant("/0", np.int64(0)), self.constant("/1", np.int64(1))
+        first = self.node("Squeeze", [self.node("Sub", [total, fresh], "/mask/past")], "/mask/past0")
+        end = self.node("Squeeze", [total], "/mask/total0")
+        keys = self.node("Range", [zero, end, one], "/mask/keys")
+        rows = self.node("Unsqueeze", [self.node("Range", [first, end, one], "/mask/rows"), self.integer(1)], "/mask/column")
+        later = self.node("Greater", [keys, rows], "/mask/later")
+        low, none = self.constant("/low", np.float32(-1e9)), self.constant("/none", np.float32(0))
+        return self.node("Where", [later, low, none], "/mask/bias")
+
+    def decoder(self):
+        self.nodes, self.initializers = [], []
+        value = helper.make_tensor_value_info
+        inputs = [value("input_ids", TensorProto.INT64, ["batch", "sequence"])]
+        outputs = [value("logits", TensorProto.FLOAT, ["batch", "sequence", VOCABULARY])]
+        if self.pair:
+            inputs += [value("encoder_hidden_states", TensorProto.FLOAT, ["batch", "source", HIDDEN]),
+                       value("encoder_attention_mask", TensorProto.INT64, ["batch", "source"]), value("use_cache_branch", TensorProto.BOOL, [1])]
+        else:
+            inputs.append(value("attention_mask", TensorProto.INT64, ["batch", "total"]))
+        x = self.embed("input_ids")
+        bias = self.causal() if self.attention == "explicit" and not self.pair else None
+        for layer in range(LAYERS):
+            name = f"{layer}.self"
+            normed = self.norm(x, name)
+            if self.attention == "contrib":
+                past, present = f"past_{layer}", f"present_{layer}"
+                inputs.append(value(past, TensorProto.FLOAT, [2, "batch", 4, "past", HEAD]))
+                outputs.append(value(present, TensorProto.FLOAT, [2, "batch", 4, "total", HEAD]))
+                y = self.node("Attention", [normed, self.weight(f"{name}.qkv", HIDDEN, 3 * HIDDEN),
+                                            self.constant(f"{name}.qkv_bias", np.zeros(3 * HIDDEN, np.float32)), "", past],
+                              [f"/{name}/attention", present], MS, num_heads=4, unidirectional=1)
+                y = self.node("MatMul", [y, self.weight(f"{name}.o", HIDDEN, HIDDEN)], f"/{name}/o")
+            else:
+                q, k, v = self.project(normed, name, "qkv")
+                word = ".decoder" if self.pair else ""
+                joined = []
+                for n, fresh in (("key", k), ("value", v)):
+                    past, present = (f"{w}.{layer}{word}.{n}" for w in ("past_key_values", "present"))
+                    inputs.append(value(past, TensorProto.FLOAT, ["batch", 4, "past", HEAD]))
+                    outputs.append(value(present, TensorProto.FLOAT, ["batch", 4, "total", HEAD]))
+                    joined.append(self.node("Concat", [past, fresh], present, axis=2))
+                y = self.attend(q, *joined, bias, name)
+            x = self.node("Add", [x, y], f"/{name}/sum")
+            if self.pair:
+                x = self.cross(x, layer, inputs, outputs)
+            x = self.feed_forward(x, f"{layer}.ffn")
+        self.node("MatMul", [self.norm(x, "last"), self.weight("head", HIDDEN, VOCABULARY)], "logits")
+        return self.proto(inputs, outputs)
+
+    def cross(self, x, layer, inputs, outputs):
+        """Keys and values of the encoder's states: made once, then handed on, as merged decoders do."""
+        name, value = f"{layer}.cross", helper.make_tensor_value_info
+        q, = self.project(self.norm(x, name), name, "q")
+        kept = []
+        for n in ("key", "value"):
+            past, present = (f"{w}.{layer}.encoder.{n}" for w in ("past_key_values", "present"))
+            inputs.append(value(past, TensorProto.FLOAT, ["batch", 4, "source_past", HEAD]))
+            outputs.append(value(present, TensorProto.FLOAT, ["batch", 4, "source_total", HEAD]))
+            weight = self.weight(f"{name}.{n}", HIDDEN, HIDDEN)
+            then = helper.make_graph([helper.make_node("Identity", [past], [f"{present}.kept"])], "kept", [], [value(f"{present}.kept", TensorProto.FLOAT, None)])
+            made = [helper.make_node("MatMul", ["encoder_hidden_states", weight], ["a"]),
+                    helper.make_node("Reshape", ["a", self.integer(0, -1, 4, HEAD)], ["b"]),
+                    helper.make_node("Transpose", ["b"], [f"{present}.made"], perm=[0, 2, 1, 3])]
+            other = helper.make_graph(made, "made", [], [value(f"{present}.made", TensorProto.FLOAT, None)])
+            kept.append(self.node("If", ["use_cache_branch"], present, then_branch=then, else_branch=other))
+        return self.node("Add", [x, self.attend(q, *kept, None, name)], f"/{name}/sum")
+
+    def encoder(self):
+        self.nodes, self.initializers = [], []
+        value = helper.make_tensor_value_info
+        x = self.embed("input_ids")
+        y = self.attend(*self.project(self.norm(x, "e"), "e", "qkv"), None, "e")
+        x = self.node("Add", [x, y], "/e/sum")
+        self.node("Identity", [self.norm(self.feed_forward(x, "e.ffn"), "e.last")], "last_hidden_state")
+        return self.proto([value("input_ids", TensorProto.INT64, ["batch", "source"]), value("attention_mask", TensorProto.INT64, ["batch", "source"])],
+                          [value("last_hidden_state", TensorProto.FLOAT, ["batch", "source", HIDDEN])])
+
+    def proto(self, inputs, outputs):
+        graph = helper.make_graph(self.nodes, "main_graph", inputs, outputs, self.initializers)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)], ir_version=8)
+
+    def run(self, path, feeds, names=None):
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        for v in session.get_inputs():
+            if v.name.startswith("past"):
+                feeds.setdefault(v.name, np.zeros([d if isinstance(d, int) else 1 if d == "batch" else 0 for d in v.shape], np.float32))
+        return session.run(names, {v.name: feeds[v.name] for v in session.get_inputs()})
+
+    def write(self, folder):
+        folder.mkdir(parents=True)
+        config = {"model_type": "t5" if self.pair else "gpt2", "vocab_size": VOCABULARY, "max_position_embeddings": CONTEXT, "hidden_size": HIDDEN,
+                  "head_dim": HEAD, "eos_token_id": 2, "is_encoder_decoder": self.pair, "decoder_start_token_id": 7}
+        (folder / "config.json").write_text(json.dumps(config))
+        path = folder / ("decoder_model_merged.onnx" if self.pair else "model.onnx")
+        onnx.save(self.decoder(), path)
+        ids = np.random.default_rng(6).integers(4, VOCABULARY, 20).tolist()
+        if not self.pair:
+            want, = self.run(path, {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64)}, ["logits"])
+            np.savez(folder / "expected.npz", ids=ids, logits_20=want[0])
+            return
+        onnx.save(self.encoder(), folder / "encoder_model.onnx")
+        states, = self.run(folder / "encoder_model.onnx", {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, 20), np.int64)})
+        answer, rows = [7], []
+        for _ in range(8):  # greedy, all of the answer anew for each token; the decoder sees no mask: so one token at a time with its past
+            rows.append(self.decode_all(path, states, answer))
+            answer.append(int(rows[-1].argmax()))
+        np.savez(folder / "expected.npz", ids=ids, answer=answer[1:], answer_logits=np.stack(rows))
+
+    def decode_all(self, path, states, answer):
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        names, past = [o.name for o in session.get_outputs()], {}
+        for i, token in enumerate(answer):
+            feeds = {"input_ids": np.array([[token]], np.int64), "encoder_hidden_states": states, "encoder_attention_mask": np.ones((1, 20), np.int64),
+                     "use_cache_branch": np.array([i > 0]), **past}
+            out = dict(zip(names, self.run(path, feeds)))
+            past = {k.replace("present", "past_key_values"): v for k, v in out.items() if k != "logits"}
+        return out["logits"][0, -1]
+
+
 HALF = TensorProto.FLOAT16
 FLOAT_LIKE, CODES = "float", "codes"
 MODELS = [
@@ -276,6 +445,9 @@ MODELS = [
     # What is not recognised runs as it is written.
     Model("written-smooth-softmax", kv_heads=2, attention={"smooth_softmax": 1}),
     Model("written-smooth-softmax-int4", layout="nbits", kv_heads=2, attention={"smooth_softmax": 1}),
+    Plain("written-explicit"),
+    Plain("written-gpt2-attention", attention="contrib"),
+    Plain("written-t5-pair", pair=True),
 ]
 
 if __name__ == "__main__":
