@@ -186,7 +186,21 @@ def texts():
         case(f"{n}", "NGramRepeatBlock", [ids, numbers(3, 5)], types=[TensorProto.FLOAT], ngram_size=n)
 
 
+def tokens():
+    words = np.array([["Hello World", "I love  computer science !"], ["", "온돌 is warm, and small"]], object)
+    for name, more in {"space": dict(separators=[" "]), "several": dict(separators=["[ ,]+", "o"]), "short": dict(separators=[" "], mincharnum=3),
+                       "characters": dict(separators=[""]), "dot": dict(tokenexp="."), "token": dict(tokenexp="[a-z]+"),
+                       "token_short": dict(tokenexp="[a-z]+|[A-Z]", mincharnum=2), "longest": dict(tokenexp="l|lo|love")}.items():
+        for mark in (0, 1):
+            attributes = dict(mark=mark, pad_value="#", mincharnum=1)
+            attributes.update(more)
+            case(f"{name}_{mark}", "Tokenizer", [words], types=[STRING], **attributes)
+            case(f"{name}_{mark}_row", "Tokenizer", [words[0]], types=[STRING], **attributes)
+    case("nothing", "Tokenizer", [np.array([" ", "  "], object)], types=[STRING], separators=[" "], mark=1, pad_value="", mincharnum=1)
+
+
 def make_cases():
+    tokens()
     fused_matmul()
     convolutions()
     standard()

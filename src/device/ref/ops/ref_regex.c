@@ -7,16 +7,25 @@
 
 #include "base/buffer.h"
 #include "device/ref/ops/ref_kernels.h"
+#include "device/ref/ops/ref_regex.h"
 
 #define PATTERN_MAX_BYTES (1u << 20)
 #define STEPS_MAX         10000000u /* of one match, which may grow exponentially */
 #define HEAP_MAX_KIB      65536u
+#define WHOLE_OPTIONS     (PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_MATCH_INVALID_UTF)
 
-typedef struct regex {
+struct ref_regex {
     pcre2_general_context *general;
     pcre2_match_context *limits;
     pcre2_code *code;
-} regex;
+};
+typedef struct ref_regex regex;
+
+/* A pattern as a file has it. */
+typedef struct pattern_text {
+    const char *s;
+    size_t s_bytes;
+} pattern_text;
 
 static void *take_memory(size_t size, void *user) {
     return base_alloc(user, size, 1);
@@ -27,7 +36,7 @@ static void give_memory(void *p, void *user) {
 }
 
 /* RE2's \s has no vertical tab, and its \v is nothing but that. */
-static bool translate(const graph_attribute *pattern, base_buffer *out) {
+static bool translate(const pattern_text *pattern, base_buffer *out) {
     bool in_class = false, quoted = false;
     for (size_t i = 0; i < pattern->s_bytes; i++) {
         const char at = pattern->s[i], next = i + 1 < pattern->s_bytes ? pattern->s[i + 1] : 0;
@@ -74,7 +83,7 @@ static bool translate(const graph_attribute *pattern, base_buffer *out) {
     return out->fault == BASE_BUFFER_FINE;
 }
 
-static ondol_status compile(const plan_call *c, regex *r, const base_buffer *text,
+static ondol_status compile(const plan_call *c, regex *r, const base_buffer *text, uint32_t options,
                             ondol_error *err) {
     int code = 0;
     PCRE2_SIZE at = 0;
@@ -90,8 +99,7 @@ static ondol_status compile(const plan_call *c, regex *r, const base_buffer *tex
     pcre2_set_depth_limit(r->limits, STEPS_MAX);
     pcre2_set_heap_limit(r->limits, HEAP_MAX_KIB);
     r->code = pcre2_compile((PCRE2_SPTR)(text->data ? text->data : ""), text->size,
-                            PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED |
-                                PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE,
+                            PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE | options,
                             &code, &at, with);
     pcre2_compile_context_free(with);
     if (r->code) return ONDOL_OK;
@@ -103,44 +111,84 @@ static ondol_status compile(const plan_call *c, regex *r, const base_buffer *tex
                           (const char *)why, (size_t)at);
 }
 
-ondol_status ref_prepare_regex(const plan_device *d, const ondol_allocator *a, const graph *g,
-                               graph_node_id n, base_pool *pool, void **state, ondol_error *err) {
-    const plan_call c = {.g = g, .node = n}; /* for its sentences */
-    const graph_attribute *pattern = graph_get_attribute(g, n, "pattern");
+ondol_status ref_regex_create(const plan_call *c, const ondol_allocator *a, const char *text,
+                              size_t bytes, bool whole, ref_regex **out, ondol_error *err) {
+    const pattern_text pattern = {text, bytes};
     /* PCRE2 hands the pointer back to the two functions above, which only read through it. */
     const union {
         const ondol_allocator *in;
         void *out;
     } user = {a};
-    base_buffer text;
+    base_buffer translated;
     ondol_status status = ONDOL_OK;
-    (void)d, (void)pool;
-    if (!pattern) return plan_call_fail(&c, err, "it lacks a pattern");
-    if (pattern->s_bytes > PATTERN_MAX_BYTES) {
-        return plan_call_fail(&c, err, "a pattern of %zu bytes, expected at most %u",
-                              pattern->s_bytes, PATTERN_MAX_BYTES);
+    *out = NULL;
+    if (bytes > PATTERN_MAX_BYTES) {
+        return plan_call_fail(c, err, "a pattern of %zu bytes, expected at most %u", bytes,
+                              PATTERN_MAX_BYTES);
     }
     regex *r = base_calloc(a, 1, sizeof *r);
     if (!r) return base_no_memory(err, "a regular expression", sizeof *r);
-    *state = r;
-    base_buffer_init(&text, a, 16 * (size_t)PATTERN_MAX_BYTES);
+    *out = r;
+    base_buffer_init(&translated, a, 16 * (size_t)PATTERN_MAX_BYTES);
     r->general = pcre2_general_context_create(take_memory, give_memory, user.out);
-    if (!r->general || !translate(pattern, &text)) {
-        status = base_no_memory(err, "a regular expression", pattern->s_bytes);
+    if (!r->general || !translate(&pattern, &translated)) {
+        status = base_no_memory(err, "a regular expression", bytes);
     } else {
-        status = compile(&c, r, &text, err);
+        status = compile(c, r, &translated, whole ? WHOLE_OPTIONS : 0, err);
     }
-    base_buffer_destroy(&text);
+    base_buffer_destroy(&translated);
     return status;
 }
 
-void ref_release_regex(const ondol_allocator *a, void *state) {
-    regex *r = state;
+void ref_regex_destroy(const ondol_allocator *a, ref_regex *r) {
     if (!r) return;
     pcre2_code_free(r->code);
     pcre2_match_context_free(r->limits);
     pcre2_general_context_free(r->general);
     base_free(a, r);
+}
+
+/* What a match that is not there says; found: PCRE2's answer. */
+static ondol_status fail_match(const plan_call *c, int found, ondol_error *err) {
+    if (found == PCRE2_ERROR_NOMEMORY) return base_no_memory(err, "a regular expression", 0);
+    if (found <= PCRE2_ERROR_UTF8_ERR1 && found >= PCRE2_ERROR_UTF8_ERR21) {
+        return plan_call_fail(c, err, "a string is no UTF-8");
+    }
+    return base_fail(
+        err, ONDOL_E_LIMIT,
+        "node '%s': a match of a regular expression takes more than %u steps or %u KiB",
+        c->g->nodes[c->node].name, STEPS_MAX, HEAP_MAX_KIB);
+}
+
+ondol_status ref_regex_find_longest(const plan_call *c, const ref_regex *r, const char *text,
+                                    size_t bytes, size_t from, ref_regex_match *out,
+                                    ondol_error *err) {
+    int work[2048];
+    *out = (ref_regex_match){false, 0, 0};
+    pcre2_match_data *match = pcre2_match_data_create(1, r->general);
+    if (!match) return base_no_memory(err, "a regular expression", 0);
+    const int found = pcre2_dfa_match(r->code, (PCRE2_SPTR)text, bytes, from, 0, match, r->limits,
+                                      work, sizeof work / sizeof *work);
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(match);
+    if (found >= 0) *out = (ref_regex_match){true, at[0], at[1]};
+    pcre2_match_data_free(match);
+    return found >= 0 || found == PCRE2_ERROR_NOMATCH ? ONDOL_OK : fail_match(c, found, err);
+}
+
+ondol_status ref_prepare_regex(const plan_device *d, const ondol_allocator *a, const graph *g,
+                               graph_node_id n, base_pool *pool, void **state, ondol_error *err) {
+    const plan_call c = {.g = g, .node = n}; /* for its sentences */
+    const graph_attribute *pattern = graph_get_attribute(g, n, "pattern");
+    regex *r = NULL;
+    (void)d, (void)pool;
+    if (!pattern) return plan_call_fail(&c, err, "it lacks a pattern");
+    ondol_status status = ref_regex_create(&c, a, pattern->s, pattern->s_bytes, true, &r, err);
+    *state = r;
+    return status;
+}
+
+void ref_release_regex(const ondol_allocator *a, void *state) {
+    ref_regex_destroy(a, state);
 }
 
 ondol_status ref_regex_full_match(plan_call *c, ondol_error *err) {
@@ -156,15 +204,8 @@ ondol_status ref_regex_full_match(plan_call *c, ondol_error *err) {
         const tensor_string *s = (const tensor_string *)x->data + i;
         const int found =
             pcre2_match(r->code, (PCRE2_SPTR)s->text, s->size_bytes, 0, 0, match, r->limits);
-        if (found == PCRE2_ERROR_NOMEMORY) {
-            status = base_no_memory(err, "a regular expression", 0);
-            goto done;
-        }
         if (found < 0 && found != PCRE2_ERROR_NOMATCH) {
-            status = base_fail(err, ONDOL_E_LIMIT,
-                               "node '%s' (RegexFullMatch): the match of element %" PRIu64
-                               " takes more than %u steps or %u KiB",
-                               c->g->nodes[c->node].name, i, STEPS_MAX, HEAP_MAX_KIB);
+            status = fail_match(c, found, err);
             goto done;
         }
         ((uint8_t *)y->data)[i] = found >= 0;
