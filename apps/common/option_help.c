@@ -68,7 +68,7 @@ void help_command(const command *self, FILE *to) {
 
 void help_overview(const command *const *commands, size_t count, FILE *to) {
     fputs("Usage: ondol COMMAND [OPTION]... [ARGUMENT]...\n\n"
-          "Runs language models from GGUF files.\n",
+          "Runs language models from GGUF files and ONNX folders, and any ONNX model.\n",
           to);
     print_title("Commands", to);
     for (size_t i = 0; i < count; i++) {
