@@ -25,7 +25,7 @@ typedef struct ref_ms_search {
     int32_t *sequences, *spare;                                   /* [rows][max_length] */
     double *scores; /* [rows][vocabulary] of score_next */
 
-    /* Inside of ref_ms_search.c. */
+    /* Inside of ref_ms_search*.c. */
     tensor_value **in, **out; /* of the decoder */
     tensor_value *logits;     /* of the last step; NULL before it */
     tensor_value *mask;       /* i32 [rows, length], of the prompt's words and all behind */
