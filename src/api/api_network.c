@@ -96,10 +96,12 @@ static ondol_status build(ondol_network *w, const ondol_network_options *o, ondo
     TRY(describe_ports(w, err));
     /* Kernels prepare constants on the engine's threads, as runs do. */
     base_mutex_lock(e->step_lock);
-    status = network_fold_constants(&e->allocator, w->g, e->devices, e->device_count, e->pool,
-                                    options.max_bytes, err);
     /* The oracle computes what is written. */
     const bool oracle = strncmp(e->devices[0]->ops->name, "ref", 3) == 0;
+    if (!oracle) status = optimize_quantized(w->g, err);
+    if (status == ONDOL_OK)
+        status = network_fold_constants(&e->allocator, w->g, e->devices, e->device_count, e->pool,
+                                        options.max_bytes, err);
     if (status == ONDOL_OK && !oracle) status = optimize_network(w->g, err);
     if (status == ONDOL_OK)
         status = network_create(&e->allocator, w->g, e->devices, e->device_count, e->pool, &options,
@@ -164,7 +166,7 @@ static ondol_status give_port(const ondol_network *w, graph_value_id id, const c
                        .type = texts->type,
                        .element = tensor ? (ondol_element)v->element : ONDOL_ELEMENT_UNKNOWN,
                        .rank = -1,
-                       .has_default = v->data != NULL || v->type_kind == GRAPH_TYPE_OPTIONAL};
+                       .has_default = v->initial != NULL || v->type_kind == GRAPH_TYPE_OPTIONAL};
     if (tensor && v->shape.rank != GRAPH_RANK_UNKNOWN) {
         port.rank = (int32_t)v->shape.rank;
         for (uint32_t i = 0; i < v->shape.rank; i++) {

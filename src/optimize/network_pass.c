@@ -4,6 +4,51 @@
 #include <math.h>
 #include <string.h>
 
+ondol_status network_pass_begin(network_pass *p, ondol_error *err) {
+    const graph *g = p->g;
+    p->value_count = g->value_count;
+    p->uses = base_calloc(g->allocator, g->value_count + 1u, sizeof *p->uses);
+    p->gone = base_calloc(g->allocator, g->node_count + 1u, sizeof *p->gone);
+    if (!p->uses || !p->gone) return base_no_memory(err, "graph", g->value_count);
+    for (graph_node_id id = 0; id < g->node_count; id++) {
+        for (uint32_t i = 0; i < g->nodes[id].input_count; i++) {
+            const graph_value_id v = g->nodes[id].inputs[i];
+            if (v == GRAPH_NONE) continue;
+            p->uses[v]++;
+        }
+    }
+    for (uint32_t i = 0; i < g->output_count; i++)
+        if (g->outputs[i] != GRAPH_NONE) p->uses[g->outputs[i]] += 2; /* it must stay */
+    for (const graph *sub = g->first_subgraph; sub; sub = sub->next_sibling) {
+        for (uint32_t v = 0; v < sub->value_count; v++)
+            if (sub->values[v].kind == GRAPH_VALUE_CAPTURE) p->uses[sub->values[v].outer] += 2;
+    }
+    return ONDOL_OK;
+}
+
+void network_pass_drop(network_pass *p) {
+    graph *g = p->g;
+    uint32_t kept = 0;
+    /* What the nodes that are gone made is made by nobody. */
+    for (uint32_t v = 0; v < g->value_count; v++)
+        g->values[v].producer = GRAPH_NONE;
+    for (graph_node_id id = 0; id < g->node_count; id++) {
+        if (p->gone[id]) continue;
+        g->nodes[kept] = g->nodes[id];
+        for (uint32_t i = 0; i < g->nodes[kept].output_count; i++)
+            if (g->nodes[kept].outputs[i] != GRAPH_NONE) {
+                g->values[g->nodes[kept].outputs[i]].producer = kept;
+            }
+        kept++;
+    }
+    g->node_count = kept;
+}
+
+void network_pass_end(network_pass *p) {
+    base_free(p->g->allocator, p->uses);
+    base_free(p->g->allocator, p->gone);
+}
+
 const graph_value *network_input(const graph *g, const graph_node *n, uint32_t i) {
     return i < n->input_count && n->inputs[i] != GRAPH_NONE ? g->values + n->inputs[i] : NULL;
 }

@@ -14,6 +14,12 @@ typedef struct network_pass {
 
 /* ------------------------------------------------------------ network_pass.c: what all share */
 
+/* Counts for p->g, which is set. To be ended also on failure. Errors: MEMORY. */
+ondol_status network_pass_begin(network_pass *p, ondol_error *err);
+/* Takes the nodes that are gone out of the graph. */
+void network_pass_drop(network_pass *p);
+void network_pass_end(network_pass *p);
+
 /* Input i, or NULL. */
 const graph_value *network_input(const graph *g, const graph_node *n, uint32_t i);
 bool network_is_constant(const graph_value *v); /* of f32; takes NULL */

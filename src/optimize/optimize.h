@@ -59,6 +59,10 @@ void optimize_decoder_destroy(optimize_decoder *d);
  * Errors: MEMORY. */
 ondol_status optimize_network(graph *g, ondol_error *err);
 
+/* Operators between DequantizeLinear and QuantizeLinear become those that compute in int8: Conv,
+ * MatMul, Add, Mul. In place, before constants are folded. Errors: MEMORY. */
+ondol_status optimize_quantized(graph *g, ondol_error *err);
+
 /* The passes, one a file; each makes a new graph. */
 
 /* Portable decoder -> lowered, all outputs on all rows; fills all of *d but its allocator. */
