@@ -2,6 +2,7 @@
  * codes. Out: codes or floats. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "device/cpu/ops/cpu_broadcast.h"
 #include "device/cpu/ops/cpu_int8_gemm.h"
@@ -215,15 +216,50 @@ static void binary_run(const cpu_run *r, const cpu_broadcast *b, const void *arg
                                                          right_step, &j->p, (size_t)r->count);
 }
 
+/* True for two images of one shape, of which one has channels last. */
+static bool are_images(const tensor_value *a, const tensor_value *b) {
+    return (a->channels_last || b->channels_last) && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+/* Runs on what both operands hold, in the same order of elements: channels last where one of them
+ * has it and the shapes are the same, else dense and broadcast. */
+static ondol_status run_joined(plan_call *c, binary_job *j, tensor_value *const *given,
+                               ondol_error *err) {
+    tensor_value *in[2] = {NULL}, *y = NULL;
+    int64_t dims[TENSOR_MAX_RANK];
+    uint32_t rank = given[0]->rank;
+    cpu_broadcast b = {.rank = 1, .operands = 2, .lines = 1};
+    const bool images = are_images(given[0], given[1]);
+    ondol_status status = ONDOL_OK;
+    for (int i = 0; i < 2; i++)
+        TRY(images ? tensor_value_channels_last(given[i], in + i, err)
+                   : tensor_value_dense(given[i], in + i, err));
+    if (images) {
+        memcpy(dims, in[0]->dims, sizeof dims);
+        b.dims[0] = (int64_t)in[0]->elems;
+        b.step[0][0] = b.step[1][0] = 1;
+    } else {
+        TRY(cpu_broadcast_join(c, in, 2, &b, &rank, dims, err));
+    }
+    TRY(plan_call_output(c, 0, in[0]->element, rank, dims, &y, err));
+    y->channels_last = images;
+    j->a = in[0]->data;
+    j->b = in[1]->data;
+    j->y = y->data;
+    if (y->elems) cpu_broadcast_run(c, &b, binary_run, j);
+done:
+    tensor_value_release(in[0]);
+    tensor_value_release(in[1]);
+    return status;
+}
+
 ondol_status cpu_run_int8_binary(plan_call *c, ondol_error *err) {
     binary_job j = {.kernels = cpu_int8_of(c->device),
                     .is_mul = c->g->nodes[c->node].op == GRAPH_OP_MS_QLINEAR_MUL};
-    tensor_value *in[2] = {NULL}, *y = NULL;
+    tensor_value *in[2] = {NULL};
     tensor_element types[3];
     float scales[3];
-    int64_t dims[TENSOR_MAX_RANK];
-    uint32_t rank = 0;
-    cpu_broadcast b;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_tensor(c, 0, in, err));
     TRY(plan_call_typed(c, 3, in[0]->element, in + 1, err));
@@ -239,12 +275,7 @@ ondol_status cpu_run_int8_binary(plan_call *c, ondol_error *err) {
     const float both = scales[0] * scales[1];
     j.p.a_by = j.is_mul ? both / scales[2] : scales[0] / scales[2];
     j.p.b_by = scales[1] / scales[2];
-    TRY(cpu_broadcast_join(c, in, 2, &b, &rank, dims, err));
-    TRY(plan_call_output(c, 0, e, rank, dims, &y, err));
-    j.a = in[0]->data;
-    j.b = in[1]->data;
-    j.y = y->data;
-    if (y->elems) cpu_broadcast_run(c, &b, binary_run, &j);
+    TRY(run_joined(c, &j, in, err));
 done:
     return status;
 }
