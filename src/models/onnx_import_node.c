@@ -1,6 +1,7 @@
 /* Nodes of an ONNX graph or function. In: NodeProto. Out: nodes of the newest operator versions. */
 #include <string.h>
 
+#include "models/onnx_gradient.h"
 #include "models/onnx_importer.h"
 #include "models/onnx_upgrade.h"
 
@@ -170,7 +171,8 @@ static ondol_status import_operator(onnx_importer *im, onnx_import_scope *s, con
     u.attributes = attributes;
     TRY(onnx_import_text(im, g, s->body->prefix, name_of(node), &u.name));
     const uint32_t first_value = g->value_count;
-    TRY(onnx_upgrade_run(&u));
+    TRY(schema->op == GRAPH_OP_TRAINING_GRADIENT ? onnx_import_gradient(im, s, &u)
+                                                 : onnx_upgrade_run(&u));
     TRY(define_outputs(im, s, node, &u, first_value));
 done:
     return status;
