@@ -53,9 +53,9 @@ typedef struct cpu_int8 {
     int32_t (*add_up)(const uint8_t *a, size_t n);
     /* dst[i] = a[i] ^ 128. */
     void (*flip)(uint8_t *dst, const uint8_t *a, size_t n);
-    /* sums[i] += (x[i] - x_zero) * w[i]. */
-    void (*multiply_add)(int32_t *sums, const uint8_t *x, int32_t x_zero, const int16_t *w,
-                         size_t n);
+    /* sums[i] = sum over t < count of (x[t][i] - x_zero) * w[t][i]. */
+    void (*add_taps)(int32_t *sums, const uint8_t *const *x, size_t count, int32_t x_zero,
+                     const int16_t *const *w, size_t n);
 
     /* Widens [*least, *greatest] to x[0..n); NaN is passed over. */
     void (*range)(const float *x, size_t n, float *least, float *greatest);

@@ -81,10 +81,27 @@ static void flip(uint8_t *dst, const uint8_t *a, size_t n) {
         dst[i] = a[i] ^ 128;
 }
 
-static void multiply_add(int32_t *sums, const uint8_t *x, int32_t x_zero, const int16_t *w,
-                         size_t n) {
-    for (size_t i = 0; i < n; i++)
-        sums[i] += (x[i] - x_zero) * w[i];
+#define TAP_LANES 16
+
+static void add_taps(int32_t *sums, const uint8_t *const *x, size_t count, int32_t x_zero,
+                     const int16_t *const *w, size_t n) {
+    size_t first = 0;
+    for (; first + TAP_LANES <= n; first += TAP_LANES) {
+        int32_t lanes[TAP_LANES] = {0};
+        for (size_t t = 0; t < count; t++) {
+            const uint8_t *codes = x[t] + first;
+            const int16_t *weights = w[t] + first;
+            for (size_t l = 0; l < TAP_LANES; l++)
+                lanes[l] += (codes[l] - x_zero) * weights[l];
+        }
+        memcpy(sums + first, lanes, sizeof lanes);
+    }
+    for (; first < n; first++) {
+        int32_t sum = 0;
+        for (size_t t = 0; t < count; t++)
+            sum += (x[t][first] - x_zero) * w[t][first];
+        sums[first] = sum;
+    }
 }
 
 #define RANGE_LANES 64
@@ -178,5 +195,5 @@ static void multiply(uint8_t *dst, const uint8_t *a, size_t a_step, const uint8_
     }
 }
 
-const cpu_int8 INT8_NAME = {INT8_ISA,     sums,  shift,    to_float,   to_codes, add_up,  flip,
-                            multiply_add, range, quantize, dequantize, add,      multiply};
+const cpu_int8 INT8_NAME = {INT8_ISA, sums,  shift,    to_float,   to_codes, add_up,  flip,
+                            add_taps, range, quantize, dequantize, add,      multiply};

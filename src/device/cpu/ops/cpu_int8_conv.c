@@ -228,20 +228,43 @@ static void run_pixels(const conv_job *j, const uint8_t *image, unsigned char *o
     }
 }
 
+#define TAPS_ONCE 32 /* that are added up in one call */
+
+/* The taps [from, from + count) of a pixel that lie in the image: their codes and weights. */
+static size_t list_taps(const conv_job *j, const uint8_t *image, int64_t pixel, int64_t from,
+                        int64_t count, const uint8_t **x, const int16_t **w) {
+    const size_t channels = (size_t)j->y_channels;
+    size_t found = 0;
+    int64_t at = 0;
+    for (int64_t t = from; t < from + count; t++) {
+        if (!find_tap(&j->w, pixel, t / j->w.kernel[1], t % j->w.kernel[1], &at)) continue;
+        x[found] = image + (size_t)at * channels;
+        w[found++] = j->s->taps + (size_t)t * channels;
+    }
+    return found;
+}
+
+/* The sums of one pixel; part: working memory like them. */
+static void sum_taps(const conv_job *j, const uint8_t *image, int64_t pixel, int32_t *sums,
+                     int32_t *part) {
+    const int64_t all = j->w.kernel[0] * j->w.kernel[1];
+    const size_t channels = (size_t)j->y_channels;
+    const uint8_t *x[TAPS_ONCE];
+    const int16_t *w[TAPS_ONCE];
+    for (int64_t from = 0; from < all; from += TAPS_ONCE) {
+        const int64_t count = all - from < TAPS_ONCE ? all - from : TAPS_ONCE;
+        const size_t found = list_taps(j, image, pixel, from, count, x, w);
+        j->kernels->add_taps(from ? part : sums, x, found, j->x_zero, w, channels);
+        for (size_t i = 0; from && i < channels; i++)
+            sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)part[i]);
+    }
+}
+
 static void run_depthwise(const conv_job *j, const uint8_t *image, unsigned char *out,
                           int64_t first, int64_t count, int32_t *sums) {
     const size_t channels = (size_t)j->y_channels;
-    int64_t at = 0;
     for (int64_t p = first; p < first + count; p++) {
-        memset(sums, 0, channels * sizeof *sums);
-        for (int64_t ky = 0; ky < j->w.kernel[0]; ky++) {
-            for (int64_t kx = 0; kx < j->w.kernel[1]; kx++) {
-                if (!find_tap(&j->w, p, ky, kx, &at)) continue;
-                j->kernels->multiply_add(sums, image + (size_t)at * channels, j->x_zero,
-                                         j->s->taps + (size_t)(ky * j->w.kernel[1] + kx) * channels,
-                                         channels);
-            }
-        }
+        sum_taps(j, image, p, sums, sums + channels);
         unsigned char *to = out + (size_t)p * channels * j->y_bytes;
         if (j->factors)
             j->kernels->to_codes(to, sums, j->bias, j->factors, j->factor_step, j->y_zero, j->y_low,
@@ -283,7 +306,7 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
     }
     j->row_bytes = ((uint64_t)k + CPU_INT8_DEPTH - 1) / CPU_INT8_DEPTH * CPU_INT8_DEPTH;
     const uint64_t windows = j->direct ? 0 : (uint64_t)j->each * j->row_bytes;
-    const uint64_t bytes = s->taps ? (uint64_t)j->y_channels * sizeof(int32_t) : windows;
+    const uint64_t bytes = s->taps ? (uint64_t)j->y_channels * 2 * sizeof(int32_t) : windows;
     j->work_bytes = (bytes + 64) / 64 * 64;
     ondol_status status =
         tensor_heap_alloc(c->heap, j->work_bytes * threads, "convolution", &work, err);
