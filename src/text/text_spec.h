@@ -21,7 +21,8 @@ typedef enum text_kind {
     TEXT_KIND_UNIGRAM,   /* SentencePiece unigram language model (T5, XLM-R) */
     TEXT_KIND_RWKV,      /* longest match over escaped byte strings */
     TEXT_KIND_PLAMO2,    /* least cost over all splits, byte fallback */
-    TEXT_KIND_COUNT
+    TEXT_KIND_COUNT,
+    TEXT_KIND_PIPELINE = TEXT_KIND_COUNT /* a tokenizer.json; never in a spec */
 } text_kind;
 
 /* Numbers as in tokenizer.ggml.token_type. */

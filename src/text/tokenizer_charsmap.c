@@ -1,6 +1,7 @@
 /* precompiled_charsmap -> replacements of character sequences. */
 #include "text/tokenizer_charsmap.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/reader.h"
@@ -51,7 +52,8 @@ static size_t charsmap_base(uint32_t node) {
     return (size_t)(node >> 10) << ((node & (1u << 9)) >> 6);
 }
 
-size_t charsmap_match(const charsmap *map, const char *text, size_t n, text_view *replacement) {
+static size_t charsmap_search(const charsmap *map, const char *text, size_t n, bool shortest,
+                              text_view *replacement) {
     size_t longest = 0;
     size_t value = 0;
     if (map->n_nodes == 0) return 0;
@@ -68,10 +70,19 @@ size_t charsmap_match(const charsmap *map, const char *text, size_t n, text_view
         if (node & (1u << 8)) { /* a string ends here; its value is where the base points */
             longest = i + 1;
             value = map->nodes[at] & ((1u << 31) - 1);
+            if (shortest) break;
         }
     }
     if (longest == 0 || value >= map->replacement_bytes) return 0;
     replacement->data = map->replacements + value;
     replacement->size = strlen(replacement->data);
     return longest;
+}
+
+size_t charsmap_match(const charsmap *map, const char *text, size_t n, text_view *replacement) {
+    return charsmap_search(map, text, n, false, replacement);
+}
+
+size_t charsmap_first(const charsmap *map, const char *text, size_t n, text_view *replacement) {
+    return charsmap_search(map, text, n, true, replacement);
 }

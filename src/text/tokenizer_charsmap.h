@@ -25,4 +25,7 @@ void charsmap_destroy(charsmap *map);
 #define CHARSMAP_MATCH_MAX 128u
 size_t charsmap_match(const charsmap *map, const char *text, size_t n, text_view *replacement);
 
+/* The same for the shortest such string, as the tokenizers library has it. */
+size_t charsmap_first(const charsmap *map, const char *text, size_t n, text_view *replacement);
+
 #endif

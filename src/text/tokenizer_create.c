@@ -1,6 +1,7 @@
 /* text_spec -> text_tokenizer: the order in which the parts are built, and its small questions. */
 #include <string.h>
 
+#include "text/hugging_face/hf_pipeline.h"
 #include "text/tokenizer_internal.h"
 
 void tokenizer_note_symbol(text_tokenizer *tok, const char *text, size_t n) {
@@ -142,6 +143,7 @@ ondol_status text_tokenizer_create(const ondol_allocator *allocator, const text_
 void text_tokenizer_destroy(text_tokenizer *tok) {
     if (!tok) return;
     const ondol_allocator *allocator = tok->allocator;
+    hf_pipeline_destroy(tok->hf);
     charsmap_destroy(&tok->normalizer);
     pretokenizer_destroy(tok->pre);
     bpe_merges_destroy(&tok->merges);
@@ -210,7 +212,14 @@ static int32_t find_special(const text_tokenizer *tok, const char *text, size_t 
     return trie_value(&tok->specials, node);
 }
 
+static int32_t find_in_pipeline(const hf_pipeline *hf, const char *text, size_t size) {
+    uint32_t found = 0;
+    if (base_map_get(&hf->added_ids, text, size, &found)) return hf->added[found].id;
+    return base_map_get(&hf->vocab, text, size, &found) ? (int32_t)found : -1;
+}
+
 int32_t text_token_find(const text_tokenizer *tok, const char *text, size_t size) {
+    if (tok->hf) return find_in_pipeline(tok->hf, text, size);
     int32_t special = find_special(tok, text, size);
     if (special >= 0 || size == 0) return special;
     char bytes[TRIE_STRING_MAX];

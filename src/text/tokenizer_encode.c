@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "text/hugging_face/hf_pipeline.h"
 #include "text/tokenizer_internal.h"
 #include "text/tokenizer_unicode.h"
 
@@ -220,6 +221,7 @@ ondol_status text_tokenize(const text_tokenizer *tok, const char *text, size_t n
         return base_fail(err, ONDOL_E_LIMIT, "tokenize: a text of %zu bytes; at most %zu are done",
                          n, TEXT_BYTES_MAX);
     }
+    if (tok->hf) return hf_encode(tok, text, n, flags, ids, cap, count, err);
     encoder e = {.tok = tok, .ids = ids, .cap = cap, .err = err};
     merge_init(&e.merges, tok->allocator);
     pretokenizer_work_init(&e.words, tok->pre, tok->allocator);

@@ -11,6 +11,8 @@
 #include "text/tokenizer_merge.h"
 #include "text/tokenizer_trie.h"
 
+struct hf_pipeline;
+
 /* Flags of a token: 1 << text_token_type, and: */
 #define TOKEN_STRIP_LEFT  (1u << 8)
 #define TOKEN_STRIP_RIGHT (1u << 9)
@@ -68,6 +70,8 @@ struct text_tokenizer {
     charsmap normalizer;     /* Unigram */
     double unknown_score;    /* Unigram */
     int32_t dna_open, dna_close, dna_unknown;
+
+    struct hf_pipeline *hf; /* of a tokenizer.json, or NULL: then it does all that differs */
 };
 
 /* ---- building (tokenizer_vocab.c, tokenizer_names.c, tokenizer_create.c) ---- */

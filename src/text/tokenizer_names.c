@@ -110,6 +110,7 @@ static void names_find(const text_tokenizer *tok, int32_t ids[NAME_COUNT]) {
     for (size_t i = 0; i < tok->n_tokens; i++) {
         text_view text = pool_at(&tok->texts, i);
         if (text.size == 0 || text.size > NAME_BYTES_MAX) continue;
+        if (tok->hf && !(tok->flags[i] & TOKEN_SPECIAL)) continue; /* these files say which are */
         if (!strchr("<[_\xe2", text.data[0])) continue;
         for (size_t row = 0; row < NAME_COUNT; row++) {
             const char *name = name_rows[row].text;
