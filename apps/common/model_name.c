@@ -92,7 +92,8 @@ static int resolve_folder(const char *folder, char **path) {
         *path = join(folder, name);
     } else if (count == 0) {
         status = report_failure(
-            "the folder '%s' holds neither a .gguf file nor a genai_config.json or model.onnx", folder);
+            "the folder '%s' holds neither a .gguf file nor a genai_config.json or model.onnx",
+            folder);
     } else {
         status = report_failure("the folder '%s' holds %zu models ('%s' and others); name the file",
                                 folder, count, name);

@@ -75,7 +75,8 @@ void help_overview(const command *const *commands, size_t count, FILE *to) {
         fprintf(to, "  %-10s %-18s %s\n", commands[i]->name, commands[i]->arguments,
                 commands[i]->summary);
     }
-    fputs("\nMODEL is a .gguf or .onnx file, a folder that holds one, or a name in the cache folder.\n"
+    fputs("\nMODEL is a .gguf or .onnx file, a folder that holds one, or a name in the cache "
+          "folder.\n"
           "'ondol help COMMAND' tells more; 'ondol --version' prints the version.\n",
           to);
 }

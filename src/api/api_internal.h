@@ -83,6 +83,9 @@ ondol_status api_model_read_onnx(ondol_model *m, const struct api_folder *folder
 /* Opens an ONNX file, or a folder with genai_config.json, and reads it. Errors: NOT_FOUND, IO,
  * FORMAT, UNSUPPORTED, MEMORY. */
 ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool no_map, ondol_error *err);
+/* Tokenizer and chat template of the folder, where it has them. Errors: those of the files. */
+ondol_status api_model_read_folder_text(ondol_model *m, const struct api_folder *folder,
+                                        ondol_error *err);
 /* A 0-terminated copy for the model. Errors: MEMORY. */
 ondol_status api_model_copy_text(const ondol_model *m, const char *text, size_t n, char **out,
                                  ondol_error *err);

@@ -91,6 +91,7 @@ ondol_status api_model_read_onnx(ondol_model *m, const api_folder *folder, ondol
     }
     if (status != ONDOL_OK) return status;
     TRY(take_info(m, config, err));
+    if (folder) TRY(api_model_read_folder_text(m, folder, err));
     TRY(api_model_copy_text(m, "", 0, &m->name, err));
     if (config) m->bos = config->bos;
     if (config && config->end_count) m->eos = config->ends[0];

@@ -22,6 +22,26 @@ def tables(rows, theta=10000.0, factor=1.0, size=HEAD, magnitude=1.0):
     return np.cos(angles) * magnitude, np.sin(angles) * magnitude
 
 
+def write_text(folder):
+    """A tokenizer of the vocabulary's size, and a chat template, as the builder copies them."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)])
+    specials = ["<pad>", "<s>", "</s>", "<|end|>", "<|user|>", "<|assistant|>"]
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=[AddedToken(t, special=True) for t in specials],
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    root = Path(__file__).resolve().parents[2]
+    tokenizer.train_from_iterator((root / "README.md").read_text().splitlines(), trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "add_bos_token": True}))
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}")
+    texts = ["Hello, world!", "Ondol runs small models.", " spaces   and\nlines\t", "한국어 文字 ñ", "<|user|>hi<|end|>"]
+    (folder / "encoded.json").write_text(json.dumps([[t, tokenizer.encode(t).ids] for t in texts]))
+
+
 class Model:
     """One export. `layout`: how a projection is stored; `rotary`: where it is done."""
 
@@ -246,6 +266,7 @@ class Model:
         onnx.save_model(self.proto(), folder / "model.onnx", save_as_external_data=True, all_tensors_to_one_file=True,
                         location="model.onnx.data", size_threshold=1024)
         (folder / "genai_config.json").write_text(json.dumps(self.config(), indent=1))
+        write_text(folder)
         ids = np.random.default_rng(5).integers(4, VOCABULARY, 40).tolist()
         lengths = (12, 40) if self.options.get("long") else (40,)
         expected = {f"logits_{n}": self.logits(folder / "model.onnx", ids[:n]) for n in lengths}

@@ -79,6 +79,33 @@ def check_pair(folder, device):
     return 0, 0
 
 
+def program(*arguments, stdin=None):
+    done = subprocess.run([ONDOL, *map(str, arguments)], capture_output=True, text=True, input=stdin, timeout=120)
+    assert done.returncode == 0, f"{' '.join(map(str, arguments))}: {done.stderr}"
+    return done.stdout
+
+
+def check_commands(folder, device):
+    """Each command takes a folder as it takes a GGUF file."""
+    for text, ids in json.loads((folder / "encoded.json").read_text()):
+        answer = json.loads(program("tokenize", folder, text, "--json"))
+        got = answer["ids"]
+        assert got == ids, f"{text!r}: tokens {got}, expected {ids}"
+    options = ("--device", device, "--threads", "2")
+    answer = json.loads(program("run", folder, "Hello", "-n", "6", "--temp", "0", "--json", *options))
+    assert 1 <= len(answer["ids"]) <= 6, answer
+    again = json.loads(program("run", folder / "model.onnx", "Hello", "-n", "6", "--temp", "0", "--json", *options))
+    assert again["ids"] == answer["ids"], f"the file gives {again['ids']}, the folder {answer['ids']}"
+    program("chat", folder, "-n", "4", "--temp", "0", *options, stdin="Hello\nAnd again\n")
+    info = json.loads(program("info", folder, "--json"))
+    assert info["chat_template"] and info["tokenizer"]["bos"] == 1 and info["tokenizer"]["eos"] == 2, info["tokenizer"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("Ondol runs small language models from files. " * 12)
+        file.flush()
+        assert json.loads(program("eval", folder, "--text", file.name, "--ctx", "64", "--json", *options))["perplexity"] > 1
+    assert json.loads(program("bench", folder, "-p", "16", "-n", "8", "-r", "1", "--json", *options))["decode_tok_s"] > 0
+
+
 def recognised(folder):
     done = subprocess.run([ONDOL, "info", str(folder), "--json"], capture_output=True, text=True, timeout=60, check=True)
     answer = json.loads(done.stdout)
@@ -91,6 +118,8 @@ for folder in sorted(MODELS.iterdir()):
     for device in ("ref", "cpu"):
         try:
             recognised(folder)
+            if folder.name in ("phi3-int4-cpu-block32-acc4", "written-smooth-softmax"):
+                check_commands(folder, device)
             share, kl = (check_pair if "pair" in folder.name else check)(folder, device)
             print(f"ok   {folder.name:28} {device}  worst {share:.1e} of the largest logit, KL {kl:.1e}")
         except AssertionError as fault:

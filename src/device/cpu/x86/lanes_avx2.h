@@ -99,7 +99,8 @@ INLINE lanes lanes_ceil(lanes x) {
     return (lanes){_mm256_ceil_ps(x.a), _mm256_ceil_ps(x.b)};
 }
 INLINE lanes lanes_round(lanes x) {
-    return (lanes){_mm256_round_ps(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), _mm256_round_ps(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+    return (lanes){_mm256_round_ps(x.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
+                   _mm256_round_ps(x.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
 INLINE lanes lanes_range(lanes x, unsigned first, unsigned end, lanes other) {
     return (lanes){_mm256_blendv_ps(other.a, x.a, lanes_inside(0, first, end)),
