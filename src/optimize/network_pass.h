@@ -41,6 +41,8 @@ void network_take_over(network_pass *p, graph_node *to, graph_node_id from);
 ondol_status network_fold_scale(network_pass *p, graph_node_id id, bool *done, ondol_error *err);
 /* An activation, Mul or Add behind a Conv, into its end. Errors: MEMORY. */
 ondol_status network_fuse_after(network_pass *p, graph_node_id id, ondol_error *err);
+/* Steps on single elements that end with node id, into a Chain. Errors: MEMORY. */
+ondol_status network_fuse_chain(network_pass *p, graph_node_id id, ondol_error *err);
 void network_fuse_hard_swish(network_pass *p, graph_node_id id);                  /* a Div */
 void network_fuse_gelu(network_pass *p, graph_node_id id);                        /* a Mul */
 void network_fuse_gelu_tanh(network_pass *p, graph_node_id id, ondol_error *err); /* a Mul */

@@ -31,6 +31,8 @@ ondol_status optimize_network(graph *g, ondol_error *err) {
         if (p.gone[id]) continue;
         TRY(pass_node(&p, id, err));
     }
+    for (graph_node_id id = 0; id < g->node_count; id++)
+        if (!p.gone[id]) TRY(network_fuse_chain(&p, id, err));
     network_pass_drop(&p);
     for (graph *sub = g->first_subgraph; sub; sub = sub->next_sibling)
         TRY(optimize_network(sub, err));
