@@ -55,7 +55,8 @@ static bool match_frequencies(const graph *g, graph_value_id v, match_rotary *ou
     }
     const graph_value *length = g->values + g->nodes[greater].inputs[0];
     const graph_value *limit = g->values + g->nodes[greater].inputs[1];
-    if (length->kind != GRAPH_VALUE_INPUT || !limit->data || limit->element != TENSOR_ELEMENT_I32) {
+    if (length->kind != GRAPH_VALUE_INPUT || !limit->data || limit->data_bytes < 4 ||
+        limit->element != TENSOR_ELEMENT_I32) {
         return false;
     }
     int32_t threshold;

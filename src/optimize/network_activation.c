@@ -31,7 +31,7 @@ void network_fuse_hard_swish(network_pass *p, graph_node_id id) {
     if (!mul || mul->op != GRAPH_OP_MUL) return;
     for (uint32_t i = 0; i < 2; i++) {
         if (!match_clip(p, mul->inputs[i], &x, inner) || mul->inputs[1 - i] != x) continue;
-        if (g->values[x].element != TENSOR_ELEMENT_F32) return;
+        if (g->values[x].element != TENSOR_ELEMENT_F32 || !network_keeps_rank(g, id, x)) return;
         p->gone[inner[0]] = p->gone[inner[1]] = true;
         p->gone[mul - g->nodes] = true;
         div->op = GRAPH_OP_HARD_SWISH;
@@ -93,13 +93,14 @@ void network_fuse_gelu(network_pass *p, graph_node_id id) {
         if (network_scaled(p, middle, 0.5, &y)) {
             const bool first = match_erf(p, y, &x, gone) && b == x;
             const bool second = !first && match_erf(p, b, &x, gone) && y == x;
-            if (first || second) {
+            if ((first || second) && network_keeps_rank(g, id, x)) {
                 become_gelu(p, id, x, at, gone);
                 return;
             }
         }
         for (uint32_t k = 0; k < 2 && network_is_near(g->values + b, 0.5); k++) {
-            if (match_erf(p, middle->inputs[k], &x, gone) && middle->inputs[1 - k] == x) {
+            if (match_erf(p, middle->inputs[k], &x, gone) && middle->inputs[1 - k] == x &&
+                network_keeps_rank(g, id, x)) {
                 become_gelu(p, id, x, at, gone);
                 return;
             }
@@ -195,7 +196,7 @@ void network_fuse_gelu_tanh(network_pass *p, graph_node_id id, ondol_error *err)
             x = other;
             fits = match_tanh(&f, rest, x);
         }
-        if (!fits || g->values[x].element != TENSOR_ELEMENT_F32 ||
+        if (!fits || g->values[x].element != TENSOR_ELEMENT_F32 || !network_keeps_rank(g, id, x) ||
             graph_set_string(g, id, "approximate", "tanh", err) != ONDOL_OK) {
             continue;
         }

@@ -69,7 +69,7 @@ bool network_is_number(const graph_value *v, float number) {
     float have = 0;
     if (!network_is_constant(v) || v->data_bytes != sizeof have) return false;
     memcpy(&have, v->data, sizeof have);
-    return have == number && v->shape.rank <= 1;
+    return have == number;
 }
 
 /* The other input of a commutative node, when one of both is that number. */
@@ -84,7 +84,7 @@ bool network_other(const graph *g, const graph_node *n, float number, graph_valu
 
 bool network_is_near(const graph_value *v, double number) {
     float have = 0;
-    if (!network_is_constant(v) || v->data_bytes != sizeof have || v->shape.rank > 1) return false;
+    if (!network_is_constant(v) || v->data_bytes != sizeof have) return false;
     memcpy(&have, v->data, sizeof have);
     return fabs(have - number) <= 1e-6 * number;
 }
@@ -106,4 +106,9 @@ void network_take_over(network_pass *p, graph_node *to, graph_node_id from) {
     to->outputs[0] = g->nodes[from].outputs[0];
     g->values[to->outputs[0]].producer = (graph_node_id)(to - g->nodes);
     p->gone[from] = true;
+}
+
+bool network_keeps_rank(const graph *g, graph_node_id id, graph_value_id x) {
+    const uint32_t rank = g->values[x].shape.rank;
+    return rank != GRAPH_RANK_UNKNOWN && g->values[g->nodes[id].outputs[0]].shape.rank == rank;
 }

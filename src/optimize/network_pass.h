@@ -31,6 +31,9 @@ graph_node *network_producer(const network_pass *p, graph_value_id v);
 /* The input of a commutative node beside a constant of that number, or near it. */
 bool network_other(const graph *g, const graph_node *n, float number, graph_value_id *out);
 bool network_scaled(const network_pass *p, const graph_node *n, double number, graph_value_id *out);
+/* The output of node id has as many dimensions as x: constants of one element between them may have
+ * dimensions of their own. */
+bool network_keeps_rank(const graph *g, graph_node_id id, graph_value_id x);
 /* The output of `from` is from now on made by `to`, whose own one nobody reads. */
 void network_take_over(network_pass *p, graph_node *to, graph_node_id from);
 

@@ -111,15 +111,18 @@ static void run_pixels(const conv_job *j, const float *image, float *out, int64_
 
 static void conv_unit(uint32_t unit, unsigned thread, void *argument) {
     const conv_job *j = argument;
-    const int64_t image = unit / j->units_each, first = unit % j->units_each * j->each;
+    const int64_t part = unit % j->parts, block = unit / j->parts;
+    const int64_t image = block / j->units_each, first = block % j->units_each * j->each;
     const int64_t left = (j->direct ? j->pixels : j->w.out[0]) - first;
     const int64_t count = left < j->each ? left : j->each;
     const float *x = j->x + image * j->w.in[0] * j->w.in[1] * j->x_channels;
     float *y = j->y + image * j->pixels * j->y_channels;
+    const conv_area area = {first, count, j->w.out[1] * part / j->parts,
+                            j->w.out[1] * (part + 1) / j->parts};
     if (j->direct)
         run_pixels(j, x, y, first, count);
     else
-        conv_rows_run(j, x, y, first, count, j->work + thread * j->work_bytes);
+        conv_rows_run(j, x, y, &area, j->work + thread * j->work_bytes);
 }
 
 static ondol_status read_bias(const plan_call *c, int64_t channels, const float **out,
@@ -140,6 +143,7 @@ static ondol_status read_bias(const plan_call *c, int64_t channels, const float 
 /* Products to a unit at least. */
 #define UNIT_PRODUCTS ((int64_t)1 << 17)
 #define UNIT_PIXELS   ((int64_t)128)
+#define PART_PIXELS   ((int64_t)32)
 
 /* Pixels, or output rows, that are a unit: each shares one pass over the weights, and each thread
  * gets some. */
@@ -161,6 +165,14 @@ static void cut_units(conv_job *j, int64_t images, unsigned threads) {
         items = j->w.out[0];
     }
     j->units_each = (items + j->each - 1) / j->each;
+    j->parts = 1;
+    const int64_t wanted = 4 * (int64_t)threads, have = images * j->units_each;
+    if (j->direct || have >= wanted) return;
+    /* Too few rows for all threads: each is cut, as far as a part is worth its pass over the
+     * weights. */
+    const int64_t most = j->w.out[1] / PART_PIXELS;
+    j->parts = (wanted + have - 1) / have;
+    if (j->parts > most) j->parts = most > 1 ? most : 1;
 }
 
 #define GATHER_BELOW 16
@@ -208,7 +220,7 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
     turn_column(&j->w);
     find_inside(j);
     cut_units(j, images, threads);
-    if (j->units_each * images > BASE_POOL_UNITS_MAX) {
+    if (j->units_each * images * j->parts > BASE_POOL_UNITS_MAX) {
         return plan_call_fail(c, err, "an output of %" PRId64 " pixels", j->pixels * images);
     }
     if (!j->direct) {
@@ -217,7 +229,7 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
         if (status != ONDOL_OK) return status;
         j->work = work;
     }
-    plan_call_parallel(c, (uint32_t)(j->units_each * images), conv_unit, j);
+    plan_call_parallel(c, (uint32_t)(j->units_each * images * j->parts), conv_unit, j);
     tensor_heap_free(c->heap, work);
     return ONDOL_OK;
 }

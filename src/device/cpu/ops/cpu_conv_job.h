@@ -33,6 +33,7 @@ typedef struct conv_job {
     float *y;
     int64_t x_channels, y_channels, pixels; /* pixels: of one image */
     int64_t each, units_each;               /* pixels or rows of a unit; units of one image */
+    int64_t parts;                          /* that rows are cut into, each for a unit */
     bool direct;                            /* each pixel is made of one pixel */
     int64_t inside[2];                      /* columns of the output whose windows are whole */
     conv_after after;
@@ -40,10 +41,14 @@ typedef struct conv_job {
     uint64_t work_bytes;
 } conv_job;
 
+/* Output rows [first, first + count) of an image, columns [left, right). */
+typedef struct conv_area {
+    int64_t first, count, left, right;
+} conv_area;
+
 /* Bytes of work that a thread needs for units of `rows` output rows. */
 uint64_t conv_rows_work_bytes(const conv_job *j, int64_t rows);
-/* Output rows [first, first + count) of an image. */
-void conv_rows_run(const conv_job *j, const float *image, float *out, int64_t first, int64_t count,
+void conv_rows_run(const conv_job *j, const float *image, float *out, const conv_area *area,
                    void *work);
 
 /* y [pixels][channels] on its way out. */

@@ -68,12 +68,21 @@ static void fill_bias(const conv_job *j, float *y, int64_t pixels) {
     }
 }
 
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 static void run_inside(const conv_job *j, const float *image, float *row, int64_t oy,
-                       const float **at) {
+                       const conv_area *area, const float **at) {
     const conv_state *s = j->s;
     const uint64_t panels = (s->packed->n + 31) / 32;
-    for (int64_t ox = j->inside[0]; ox < j->inside[1]; ox += PIXELS_AT_ONCE) {
-        const int64_t left = j->inside[1] - ox;
+    const int64_t end = sooner(j->inside[1], area->right);
+    for (int64_t ox = later(j->inside[0], area->left); ox < end; ox += PIXELS_AT_ONCE) {
+        const int64_t left = end - ox;
         const uint32_t count = (uint32_t)(left < PIXELS_AT_ONCE ? left : PIXELS_AT_ONCE);
         for (int64_t g = 0; g < s->groups; g++) {
             const cpu_packed *b = s->packed + g;
@@ -111,39 +120,38 @@ static void gather(const conv_job *j, const float *image, int64_t oy, int64_t ox
     }
 }
 
-/* The next column behind ox whose window is not whole. */
-static int64_t next_edge(const conv_job *j, int64_t ox) {
-    ox++;
-    return ox == j->inside[0] && j->inside[1] > ox ? j->inside[1] : ox;
+/* The first column from ox on whose window is not whole. */
+static int64_t edge_from(const conv_job *j, int64_t ox) {
+    return ox >= j->inside[0] && ox < j->inside[1] ? j->inside[1] : ox;
 }
 
-static int64_t first_edge(const conv_job *j) {
-    return j->inside[0] == 0 && j->inside[1] > 0 ? j->inside[1] : 0;
-}
-
-static void run_edges(const conv_job *j, const float *image, float *out, int64_t first,
-                      int64_t count, float *windows) {
+static void run_edges(const conv_job *j, const float *image, float *out, const conv_area *area,
+                      float *windows) {
     const conv_state *s = j->s;
     const size_t k = (size_t)columns_of(j), n = (size_t)s->out_channels;
-    const int64_t edges = edge_pixels(j, count);
-    float *results = windows + (size_t)edges * k;
-    for (int64_t g = 0; g < s->groups && edges; g++) {
+    const int64_t end = area->first + area->count;
+    float *results = windows + (size_t)edge_pixels(j, area->count) * k;
+    for (int64_t g = 0; g < s->groups; g++) {
         float *to = windows;
-        for (int64_t oy = first; oy < first + count; oy++) {
-            for (int64_t ox = first_edge(j); ox < j->w.out[1]; ox = next_edge(j, ox), to += k)
+        uint64_t edges = 0;
+        for (int64_t oy = area->first; oy < end; oy++) {
+            for (int64_t ox = edge_from(j, area->left); ox < area->right;
+                 ox = edge_from(j, ox + 1), to += k, edges++)
                 gather(j, image, oy, ox, g * s->in_channels, to);
         }
+        if (!edges) return;
         const cpu_gemm_call call = {s->packed + g,
                                     windows,
                                     k,
-                                    (uint64_t)edges,
+                                    edges,
                                     results,
                                     n,
                                     j->bias ? j->bias + g * s->out_channels : NULL};
         cpu_gemm_run_here(&call);
         const float *from = results;
-        for (int64_t oy = first; oy < first + count; oy++) {
-            for (int64_t ox = first_edge(j); ox < j->w.out[1]; ox = next_edge(j, ox), from += n) {
+        for (int64_t oy = area->first; oy < end; oy++) {
+            for (int64_t ox = edge_from(j, area->left); ox < area->right;
+                 ox = edge_from(j, ox + 1), from += n) {
                 memcpy(out + (oy * j->w.out[1] + ox) * j->y_channels + g * s->out_channels, from,
                        n * sizeof *from);
             }
@@ -172,13 +180,13 @@ static size_t find_taps(const conv_job *j, int64_t oy, int64_t ox, ptrdiff_t *of
 }
 
 static void run_depthwise(const conv_job *j, const float *image, float *row, int64_t oy,
-                          void *work) {
+                          const conv_area *area, void *work) {
     const size_t channels = (size_t)j->y_channels;
     const float **weights = work;
     ptrdiff_t *offsets = (ptrdiff_t *)(void *)(weights + taps_of(j));
-    for (int64_t ox = 0; ox < j->w.out[1];) {
+    for (int64_t ox = area->left; ox < area->right;) {
         const bool inside = ox >= j->inside[0] && ox < j->inside[1];
-        const int64_t pixels = inside ? j->inside[1] - ox : 1;
+        const int64_t pixels = inside ? sooner(j->inside[1], area->right) - ox : 1;
         const size_t taps = find_taps(j, oy, ox, offsets, weights);
         j->rows->depthwise(row + (size_t)ox * channels, image,
                            (size_t)(j->w.stride[1] * j->x_channels), j->bias, offsets, weights,
@@ -187,16 +195,16 @@ static void run_depthwise(const conv_job *j, const float *image, float *row, int
     }
 }
 
-void conv_rows_run(const conv_job *j, const float *image, float *out, int64_t first, int64_t count,
+void conv_rows_run(const conv_job *j, const float *image, float *out, const conv_area *area,
                    void *work) {
     const uint64_t list = ((uint64_t)taps_of(j) * 2 * sizeof(void *) + 63) / 64 * 64;
-    if (!j->s->taps) run_edges(j, image, out, first, count, (float *)(void *)((char *)work + list));
-    for (int64_t oy = first; oy < first + count; oy++) {
+    if (!j->s->taps) run_edges(j, image, out, area, (float *)(void *)((char *)work + list));
+    for (int64_t oy = area->first; oy < area->first + area->count; oy++) {
         float *row = out + oy * j->w.out[1] * j->y_channels;
         if (j->s->taps)
-            run_depthwise(j, image, row, oy, work);
+            run_depthwise(j, image, row, oy, area, work);
         else
-            run_inside(j, image, row, oy, work);
-        conv_after_run(j, row, j->w.out[1]);
+            run_inside(j, image, row, oy, area, work);
+        conv_after_run(j, row + area->left * j->y_channels, area->right - area->left);
     }
 }
