@@ -196,13 +196,15 @@ void network_fuse_gelu_tanh(network_pass *p, graph_node_id id, ondol_error *err)
             x = other;
             fits = match_tanh(&f, rest, x);
         }
-        if (!fits || g->values[x].element != TENSOR_ELEMENT_F32 || !network_keeps_rank(g, id, x) ||
-            graph_set_string(g, id, "approximate", "tanh", err) != ONDOL_OK) {
+        if (!fits || g->values[x].element != TENSOR_ELEMENT_F32 || !network_keeps_rank(g, id, x))
             continue;
+        g->nodes[id].op = GRAPH_OP_GELU;
+        if (graph_set_string(g, id, "approximate", "tanh", err) != ONDOL_OK) {
+            g->nodes[id].op = GRAPH_OP_MUL; /* no memory: it stays as it was */
+            return;
         }
         for (uint32_t k = 0; k < f.count; k++)
             p->gone[f.nodes[k]] = true;
-        g->nodes[id].op = GRAPH_OP_GELU;
         g->nodes[id].inputs[0] = x;
         g->nodes[id].input_count = 1;
         return;
