@@ -147,6 +147,7 @@ static inline void op_set_string(op_call *c, const char *name, const char *v) {
     ASSERT_OK(graph_set_string(c->g, c->node, name, v, &err));
 }
 
+/* The kernel's state is made and released around the run. */
 static inline ondol_status op_run(op_call *c) {
     const plan_kernel *kernel = ref_kernel_of(c->g->nodes[c->node].op);
     const bool disposable[OP_CALL_MAX] = {false};
@@ -159,8 +160,17 @@ static inline ondol_status op_run(op_call *c) {
                       .input_count = c->input_count,
                       .output_count = c->output_count,
                       .heap = c->heap};
+    void *state = NULL;
+    ondol_status status = ONDOL_OK;
     c->err = (ondol_error){0};
-    return kernel->run(&call, &c->err);
+    if (kernel->prepare) {
+        status = kernel->prepare(NULL, tensor_heap_allocator(c->heap), c->g, c->node, NULL, &state,
+                                 &c->err);
+    }
+    call.state = state;
+    if (status == ONDOL_OK) status = kernel->run(&call, &c->err);
+    if (kernel->release) kernel->release(tensor_heap_allocator(c->heap), state);
+    return status;
 }
 
 static inline void op_run_ok(op_call *c) {
