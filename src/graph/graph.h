@@ -78,6 +78,7 @@ typedef struct graph_type {
 } graph_type;
 
 typedef struct graph_number graph_number;
+typedef struct graph_tensor graph_tensor;
 
 typedef struct graph_value {
     const char *name;
@@ -90,6 +91,7 @@ typedef struct graph_value {
     const void *data;       /* initializer: data_bytes bytes, borrowed or in the arena; strings:
                              * tensor_string[elements] */
     uint64_t data_bytes;
+    const graph_tensor *initial; /* of an input: its value where a run gives none; NULL: none */
     const graph_number *numbers; /* what shape arithmetic tells of the elements; NULL: nothing */
     uint32_t number_count;
     bool in_arena;               /* data is in this graph's arena */
@@ -115,12 +117,12 @@ typedef enum graph_attribute_type {
 } graph_attribute_type;
 
 /* A constant tensor. data as of graph_value; dense (a sparse one is made dense). */
-typedef struct graph_tensor {
+struct graph_tensor {
     tensor_element element;
     graph_shape shape; /* all dims >= 0 */
     const void *data;
     uint64_t data_bytes;
-} graph_tensor;
+};
 
 typedef struct graph_attribute {
     const char *name;

@@ -46,19 +46,34 @@ static ondol_status add_inputs(onnx_importer *im, onnx_import_scope *s, const on
     return ONDOL_OK;
 }
 
+/* Whether a value of the declared shape, as far as that is known, may have the given one. */
+static bool may_have(const graph_shape *declared, const graph_shape *given) {
+    if (declared->rank == GRAPH_RANK_UNKNOWN) return true;
+    if (declared->rank != given->rank) return false;
+    for (uint32_t i = 0; i < given->rank; i++)
+        if (declared->dims[i] >= 0 && declared->dims[i] != given->dims[i]) return false;
+    return true;
+}
+
 /* The initializer's data on the input of that name, as its default. */
 static ondol_status set_default(onnx_importer *im, graph *g, graph_value_id input,
                                 const graph_tensor *t) {
     graph_value *v = g->values + input;
-    if (v->data) return base_fail(im->err, ONDOL_E_FORMAT, "there are two of this name");
+    if (v->initial) return base_fail(im->err, ONDOL_E_FORMAT, "there are two of this name");
     if (v->type_kind != GRAPH_TYPE_TENSOR ||
         (v->element != TENSOR_ELEMENT_UNDEFINED && v->element != t->element)) {
         return base_fail(im->err, ONDOL_E_FORMAT, "it is of another type than the input '%s'",
                          v->name);
     }
+    if (!may_have(&v->shape, &t->shape)) {
+        return base_fail(im->err, ONDOL_E_FORMAT, "it is of another shape than the input '%s'",
+                         v->name);
+    }
+    graph_tensor *copy = base_arena_alloc(&g->arena, 1, sizeof *copy);
+    if (!copy) return base_no_memory(im->err, "graph", sizeof *copy);
+    *copy = *t;
     v->element = t->element;
-    v->data = t->data;
-    v->data_bytes = t->data_bytes;
+    v->initial = copy;
     return ONDOL_OK;
 }
 

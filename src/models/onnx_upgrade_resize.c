@@ -37,7 +37,7 @@ static void look_at_scales(const onnx_upgrade *u, graph_value_id scales, bool *b
     *below = *above = true;
     if (u->status != ONDOL_OK || scales == GRAPH_NONE) return;
     const graph_value *v = u->g->values + scales;
-    if (!v->data || v->element != TENSOR_ELEMENT_F32 || v->kind == GRAPH_VALUE_INPUT) return;
+    if (!v->data || v->element != TENSOR_ELEMENT_F32) return;
     *below = *above = false;
     for (uint64_t i = 0; i < v->data_bytes / sizeof(float); i++) {
         float scale = 0;

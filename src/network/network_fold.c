@@ -146,9 +146,8 @@ static ondol_status fold_node(folding *f, graph *g, graph_node_id id, bool *fold
     if (k->prepare && k->prepare(device, f->allocator, g, id, f->pool, &state, NULL) != ONDOL_OK) {
         goto done;
     }
-    plan_runtime runtime = {.run_subgraph = cannot_run,
-                            .check_cancelled = never_cancelled,
-                            .max_iterations = 1};
+    plan_runtime runtime = {
+        .run_subgraph = cannot_run, .check_cancelled = never_cancelled, .max_iterations = 1};
     plan_call call = {.g = g,
                       .node = id,
                       .state = state,

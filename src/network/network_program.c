@@ -137,18 +137,20 @@ static ondol_status plan_releases(network *n, network_program *p, ondol_error *e
     return ONDOL_OK;
 }
 
+/* Initializers, and what inputs are where none is given. */
 static ondol_status wrap_constants(network *n, network_program *p, ondol_error *err) {
     const graph *g = p->g;
     for (uint32_t v = 0; v < g->value_count; v++) {
         const graph_value *value = g->values + v;
-        if (value->kind != GRAPH_VALUE_INITIALIZER && !value->data) continue;
+        if (value->kind != GRAPH_VALUE_INITIALIZER && !value->initial) continue;
         if (value->encoding != GRAPH_PLAIN) {
             return base_fail(err, ONDOL_E_UNSUPPORTED, "value '%s' holds codes of a file",
                              value->name);
         }
-        ondol_status status =
-            tensor_value_borrow(n->heap, value->element, value->shape.rank, value->shape.dims,
-                                value->data, p->constants + v, err);
+        const graph_shape *shape = value->initial ? &value->initial->shape : &value->shape;
+        const void *data = value->initial ? value->initial->data : value->data;
+        ondol_status status = tensor_value_borrow(n->heap, value->element, shape->rank, shape->dims,
+                                                  data, p->constants + v, err);
         if (status != ONDOL_OK) return base_prefix(err, status, "value '%s'", value->name);
     }
     return ONDOL_OK;

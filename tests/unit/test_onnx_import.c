@@ -127,8 +127,9 @@ static void initializers_are_defaults(void **state) {
     assert_int_equal(f->g->input_count, 2);
     const graph_value *s = f->g->values + f->g->inputs[1];
     assert_int_equal(s->kind, GRAPH_VALUE_INPUT);
-    assert_int_equal(s->data_bytes, 24);
-    assert_int_equal(((const int64_t *)s->data)[0], 3);
+    assert_non_null(s->initial);
+    assert_int_equal(s->initial->data_bytes, 24);
+    assert_int_equal(((const int64_t *)s->initial->data)[0], 3);
     const graph_value *t = f->g->values + value_of(f->g, "t");
     assert_int_equal(t->kind, GRAPH_VALUE_INITIALIZER);
     assert_int_equal(((const int64_t *)t->data)[0], 5);

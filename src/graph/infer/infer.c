@@ -40,14 +40,42 @@ void infer_set(graph *g, graph_node_id n, uint32_t i, tensor_element element, gr
     infer_set_shape(g, n, i, shape);
 }
 
+/* What a rule computed below 0 stands for no symbol. */
+static bool is_symbol(const graph *g, graph_dim d) {
+    while (g->parent)
+        g = g->parent;
+    return d >= GRAPH_SYMBOL(g->symbol_count) + 1;
+}
+
 void infer_set_shape(graph *g, graph_node_id n, uint32_t i, graph_shape shape) {
     graph_value *v = output(g, n, i);
-    if (v) v->shape = shape;
+    if (!v) return;
+    for (uint32_t d = 0; shape.rank <= GRAPH_MAX_RANK && d < shape.rank; d++)
+        if (shape.dims[d] < 0 && !is_symbol(g, shape.dims[d])) shape.dims[d] = GRAPH_DIM_UNKNOWN;
+    v->shape = shape;
 }
 
 void infer_set_element(graph *g, graph_node_id n, uint32_t i, tensor_element element) {
     graph_value *v = output(g, n, i);
     if (v) v->element = element;
+}
+
+int64_t infer_sum(int64_t a, int64_t b) {
+    if (b > 0 && a > INT64_MAX - b) return INT64_MAX;
+    if (b < 0 && a < INT64_MIN - b) return INT64_MIN;
+    return a + b;
+}
+
+int64_t infer_product(int64_t a, int64_t b) {
+    if (a == 0 || b == 0) return 0;
+    const uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
+    const uint64_t y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    if (x > (uint64_t)INT64_MAX / y) return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+    return a * b;
+}
+
+graph_dim infer_size(int64_t size) {
+    return size >= 0 && size < INT64_MAX ? size : GRAPH_DIM_UNKNOWN;
 }
 
 ondol_status infer_axis(const graph *g, graph_node_id n, int64_t axis, uint32_t rank, uint32_t *out,
@@ -132,7 +160,6 @@ bool infer_numbers(const graph *g, graph_node_id n, uint32_t i, graph_number *ou
     const graph_value *v = infer_ranked(g, n, i);
     if (!v || v->shape.rank > 1 || v->encoding != GRAPH_PLAIN) return false;
     if (v->element != TENSOR_ELEMENT_I64 && v->element != TENSOR_ELEMENT_I32) return false;
-    /* The data of an input is its default alone. */
     if (v->kind == GRAPH_VALUE_INITIALIZER && v->data) return numbers_of_data(v, out, count);
     if (v->numbers) {
         memcpy(out, v->numbers, v->number_count * sizeof *out);

@@ -27,6 +27,12 @@ void infer_set_element(graph *g, graph_node_id n, uint32_t i, tensor_element ele
 ondol_status infer_axis(const graph *g, graph_node_id n, int64_t axis, uint32_t rank, uint32_t *out,
                         ondol_error *err);
 
+/* a + b and a * b; INT64_MIN or INT64_MAX where they pass them. */
+int64_t infer_sum(int64_t a, int64_t b);
+int64_t infer_product(int64_t a, int64_t b);
+/* A computed size; unknown where it is negative or past what is computed exactly. */
+graph_dim infer_size(int64_t size);
+
 /* A shape of that rank whose dimensions are not known. */
 graph_shape infer_open(uint32_t rank);
 /* a and b where they may be the same: the one that says more. False: they differ for certain. */

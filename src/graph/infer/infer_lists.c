@@ -1,4 +1,6 @@
 /* Rules of sequences, optionals and control flow: types of types. */
+#include <inttypes.h>
+
 #include "graph/infer/infer.h"
 
 static void set_type(graph *g, graph_node_id n, uint32_t i, const graph_type *t) {
@@ -100,6 +102,12 @@ ondol_status infer_if(graph *g, graph_node_id n, ondol_error *err) {
         graph_type t = type_of(a->values + a->outputs[i]);
         const graph_type u = type_of(b->values + b->outputs[i]);
         if (t.kind != u.kind) continue; /* an optional and what it may hold */
+        if (t.kind == GRAPH_TYPE_TENSOR && t.element != u.element &&
+            t.element != TENSOR_ELEMENT_UNDEFINED && u.element != TENSOR_ELEMENT_UNDEFINED) {
+            return infer_fail(
+                g, n, err, "output %" PRIu32 " is of type %s in one branch, %s in the other", i,
+                tensor_element_onnx_name(t.element), tensor_element_onnx_name(u.element));
+        }
         if (t.element != u.element) t.element = TENSOR_ELEMENT_UNDEFINED;
         if (t.shape.rank != u.shape.rank) t.shape = graph_shape_unknown();
         for (uint32_t d = 0; t.shape.rank != GRAPH_RANK_UNKNOWN && d < t.shape.rank; d++)

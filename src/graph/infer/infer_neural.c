@@ -63,10 +63,11 @@ ondol_status infer_matmul_nbits(graph *g, graph_node_id n, ondol_error *err) {
 static graph_dim window_size(graph_dim in, int64_t kernel, int64_t stride, int64_t dilation,
                              int64_t pads, const char *auto_pad, bool ceil) {
     if (in < 0 || kernel < 1 || stride < 1 || dilation < 1) return GRAPH_DIM_UNKNOWN;
-    if (strncmp(auto_pad, "SAME", 4) == 0) return (in + stride - 1) / stride;
+    if (strncmp(auto_pad, "SAME", 4) == 0) return in / stride + (in % stride != 0);
     if (strcmp(auto_pad, "VALID") == 0) pads = 0;
-    const int64_t room = in + pads - ((kernel - 1) * dilation + 1);
-    if (room < 0) return GRAPH_DIM_UNKNOWN;
+    const int64_t reach = infer_sum(infer_product(kernel - 1, dilation), 1);
+    const int64_t room = infer_sum(infer_sum(in, pads), -reach);
+    if (room < 0 || room == INT64_MAX) return GRAPH_DIM_UNKNOWN;
     return ceil && room % stride ? GRAPH_DIM_UNKNOWN : room / stride + 1;
 }
 
@@ -91,9 +92,9 @@ static graph_shape windowed(const graph *g, graph_node_id n, const graph_shape *
     y.dims[1] = channels;
     for (uint32_t i = 0; i < spatial; i++) {
         const int64_t size = item_of(kernel, i, w && i + 2 < w->rank ? w->dims[i + 2] : -1);
-        y.dims[i + 2] =
-            window_size(x->dims[i + 2], size, item_of(strides, i, 1), item_of(dilations, i, 1),
-                        item_of(pads, i, 0) + item_of(pads, spatial + i, 0), auto_pad, ceil);
+        y.dims[i + 2] = window_size(
+            x->dims[i + 2], size, item_of(strides, i, 1), item_of(dilations, i, 1),
+            infer_sum(item_of(pads, i, 0), item_of(pads, spatial + i, 0)), auto_pad, ceil);
     }
     return y;
 }
@@ -112,7 +113,7 @@ static ondol_status convolve(graph *g, graph_node_id n, uint32_t w_index, ondol_
     }
     const int64_t group = graph_get_int(g, n, "group");
     if (w && x->shape.dims[1] >= 0 && w->shape.dims[1] >= 0 && group > 0 &&
-        x->shape.dims[1] != w->shape.dims[1] * group) {
+        x->shape.dims[1] != infer_product(w->shape.dims[1], group)) {
         return infer_fail(g, n, err,
                           "%" PRId64 " channels, but weights for %" PRId64 " in %" PRId64 " groups",
                           x->shape.dims[1], w->shape.dims[1], group);
@@ -147,16 +148,20 @@ ondol_status infer_conv_transpose(graph *g, graph_node_id n, ondol_error *err) {
     const uint32_t spatial = y.rank - 2;
     const int64_t group = graph_get_int(g, n, "group");
     y.dims[0] = x->shape.dims[0];
-    if (w->shape.dims[1] >= 0) y.dims[1] = w->shape.dims[1] * group;
+    if (w->shape.dims[1] >= 0) y.dims[1] = infer_size(infer_product(w->shape.dims[1], group));
     for (uint32_t i = 0; i < spatial; i++) {
         const graph_dim in = x->shape.dims[i + 2], kernel = w->shape.dims[i + 2];
         if (shape && shape->int_count >= spatial) {
             y.dims[i + 2] = shape->ints[shape->int_count - spatial + i];
         } else if (in > 0 && kernel > 0 && explicit_pads) {
-            y.dims[i + 2] = item_of(strides, i, 1) * (in - 1) + item_of(extra, i, 0) +
-                            (kernel - 1) * item_of(dilations, i, 1) + 1 - item_of(pads, i, 0) -
-                            item_of(pads, spatial + i, 0);
-            if (y.dims[i + 2] < 0) y.dims[i + 2] = GRAPH_DIM_UNKNOWN;
+            const int64_t parts[] = {infer_product(item_of(strides, i, 1), in - 1),
+                                     infer_product(kernel - 1, item_of(dilations, i, 1)),
+                                     item_of(extra, i, 0), infer_product(item_of(pads, i, 0), -1),
+                                     infer_product(item_of(pads, spatial + i, 0), -1)};
+            int64_t size = 1;
+            for (uint32_t k = 0; k < 5; k++)
+                size = infer_sum(size, parts[k]);
+            y.dims[i + 2] = infer_size(size);
         }
     }
     infer_set_shape(g, n, 0, y);
@@ -316,10 +321,11 @@ ondol_status infer_group_query_attention(graph *g, graph_node_id n, ondol_error 
     if (!q || q->shape.rank != 3) return ONDOL_OK;
     graph_shape y = q->shape;
     const graph_dim packed = y.dims[2];
-    if (!infer_input(g, n, 1) && packed >= 0) y.dims[2] = packed / (heads + 2 * kv) * heads;
+    if (!infer_input(g, n, 1) && packed >= 0)
+        y.dims[2] = packed / infer_sum(heads, infer_product(2, kv)) * heads;
     const graph_dim size = y.dims[2] >= 0 ? y.dims[2] / heads : GRAPH_DIM_UNKNOWN;
     if (k && k->shape.rank == 3 && k->shape.dims[2] >= 0 && size >= 0 &&
-        k->shape.dims[2] != kv * size) {
+        k->shape.dims[2] != infer_product(kv, size)) {
         return infer_fail(g, n, err, "hidden sizes are not heads times head size");
     }
     graph_shape present = graph_shape_4(y.dims[0], kv, GRAPH_DIM_UNKNOWN, size);

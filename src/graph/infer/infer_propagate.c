@@ -177,7 +177,7 @@ static ondol_status of_range(graph *g, graph_node_id n, ondol_error *err) {
     uint32_t count = 0;
     if (from.kind != GRAPH_NUMBER_INTEGER || to.kind != GRAPH_NUMBER_INTEGER ||
         step.kind != GRAPH_NUMBER_INTEGER || step.value != 1 ||
-        to.value - from.value > INFER_MAX_NUMBERS) {
+        (to.value > from.value && (uint64_t)to.value - (uint64_t)from.value > INFER_MAX_NUMBERS)) {
         return ONDOL_OK;
     }
     for (int64_t i = from.value; i < to.value; i++)

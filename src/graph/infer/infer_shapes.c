@@ -252,7 +252,7 @@ ondol_status infer_concat(graph *g, graph_node_id n, ondol_error *err) {
         for (uint32_t d = 0; d < y.rank; d++) {
             const graph_dim add = x->shape.dims[d];
             if (d == axis) {
-                y.dims[d] = y.dims[d] >= 0 && add >= 0 ? y.dims[d] + add
+                y.dims[d] = y.dims[d] >= 0 && add >= 0 ? infer_size(infer_sum(y.dims[d], add))
                             : add == 0                 ? y.dims[d]
                             : y.dims[d] == 0           ? add
                                                        : GRAPH_DIM_UNKNOWN;
@@ -270,7 +270,13 @@ ondol_status infer_split(graph *g, graph_node_id n, ondol_error *err) {
     const graph_value *x = infer_ranked(g, n, 0);
     const uint32_t parts = g->nodes[n].output_count;
     int64_t sizes[INFER_MAX_NUMBERS];
+    const graph_attribute *stated = graph_get_attribute(g, n, "num_outputs");
     uint32_t axis = 0, count = 0;
+    if (stated && (stated->i != parts || infer_input(g, n, 1))) {
+        return infer_fail(g, n, err,
+                          "num_outputs is %" PRId64 " beside %s, for %" PRIu32 " outputs",
+                          stated->i, infer_input(g, n, 1) ? "sizes" : "no sizes", parts);
+    }
     if (!x) return ONDOL_OK;
     ondol_status status = infer_axis(g, n, graph_get_int(g, n, "axis"), x->shape.rank, &axis, err);
     if (status != ONDOL_OK) return status;
@@ -281,7 +287,7 @@ ondol_status infer_split(graph *g, graph_node_id n, ondol_error *err) {
     if (known && count != parts) {
         return infer_fail(g, n, err, "%" PRIu32 " sizes for %" PRIu32 " outputs", count, parts);
     }
-    const graph_dim even = total >= 0 ? (total + parts - 1) / parts : 0;
+    const graph_dim even = total >= 0 ? (total / parts + (total % parts != 0)) : 0;
     graph_dim left = total;
     for (uint32_t i = 0; i < parts; i++) {
         graph_shape y = whole;
@@ -290,7 +296,7 @@ ondol_status infer_split(graph *g, graph_node_id n, ondol_error *err) {
                        : even < left        ? even
                                             : left;
         if (known && sizes[i] < 0) return infer_fail(g, n, err, "a part of %" PRId64, sizes[i]);
-        if (y.dims[axis] >= 0) left -= y.dims[axis];
+        if (y.dims[axis] >= 0) left = infer_sum(left, -y.dims[axis]);
         infer_set_shape(g, n, i, y);
     }
     if (known && total >= 0 && left != 0) {
@@ -394,7 +400,7 @@ ondol_status infer_gather_nd(graph *g, graph_node_id n, ondol_error *err) {
     if (!x || !indices || indices->shape.rank == 0) return ONDOL_OK;
     const graph_dim depth = indices->shape.dims[indices->shape.rank - 1];
     if (depth < 0) return ONDOL_OK;
-    if (batch < 0 || batch + depth > x->shape.rank ||
+    if (batch < 0 || batch > x->shape.rank || depth > x->shape.rank - batch ||
         indices->shape.rank - 1 + x->shape.rank - (uint32_t)(batch + depth) > GRAPH_MAX_RANK) {
         return infer_fail(g, n, err, "indices of %" PRId64 " numbers for rank %" PRIu32, depth,
                           x->shape.rank);
@@ -485,7 +491,7 @@ ondol_status infer_range(graph *g, graph_node_id n, ondol_error *err) {
     graph_shape y = infer_open(1);
     if (infer_integers(g, n, 0, from, &a) && infer_integers(g, n, 1, to, &b) &&
         infer_integers(g, n, 2, step, &c) && a == 1 && b == 1 && c == 1 && *step == 1) {
-        y.dims[0] = *to > *from ? *to - *from : 0;
+        y.dims[0] = *to > *from ? infer_size(infer_sum(*to, infer_product(*from, -1))) : 0;
     }
     infer_set_shape(g, n, 0, y);
     return ONDOL_OK;
@@ -511,10 +517,10 @@ ondol_status infer_pad(graph *g, graph_node_id n, ondol_error *err) {
                 ondol_status status = infer_axis(g, n, axes[i], y.rank, &axis, err);
                 if (status != ONDOL_OK) return status;
             }
-            const int64_t add = pads[i] + pads[padded + i];
+            const int64_t add = infer_sum(pads[i], pads[padded + i]);
             if (add == 0) continue;
-            y.dims[axis] = y.dims[axis] >= 0 && y.dims[axis] + add >= 0 ? y.dims[axis] + add
-                                                                        : GRAPH_DIM_UNKNOWN;
+            y.dims[axis] =
+                y.dims[axis] >= 0 ? infer_size(infer_sum(y.dims[axis], add)) : GRAPH_DIM_UNKNOWN;
         }
     }
     infer_set_shape(g, n, 0, y);
@@ -600,9 +606,10 @@ static ondol_status blocks(graph *g, graph_node_id n, bool to_space, ondol_error
     if (x) {
         const graph_dim *d = x->shape.dims;
         y.dims[0] = d[0];
-        if (d[1] >= 0) y.dims[1] = to_space ? d[1] / (b * b) : d[1] * b * b;
+        if (d[1] >= 0)
+            y.dims[1] = to_space ? d[1] / (b * b) : infer_size(infer_product(d[1], b * b));
         for (uint32_t i = 2; i < 4; i++)
-            if (d[i] >= 0) y.dims[i] = to_space ? d[i] * b : d[i] / b;
+            if (d[i] >= 0) y.dims[i] = to_space ? infer_size(infer_product(d[i], b)) : d[i] / b;
     }
     infer_set_shape(g, n, 0, y);
     return ONDOL_OK;

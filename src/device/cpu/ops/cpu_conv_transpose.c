@@ -24,6 +24,29 @@ typedef struct transpose_state {
     phase phases[MAX_PHASES];
 } transpose_state;
 
+/* A list of `count` numbers, or none. */
+static bool has_count(const graph *g, graph_node_id n, const char *name, uint32_t count) {
+    const graph_attribute *a = graph_get_attribute(g, n, name);
+    return !a || a->int_count == count;
+}
+
+/* The lists are as long as the weights ask for; ref tells of those that are not. */
+static bool is_as_stated(const graph *g, graph_node_id n, const graph_shape *w) {
+    const graph_attribute *kernel = graph_get_attribute(g, n, "kernel_shape");
+    const graph_attribute *pads = graph_get_attribute(g, n, "pads");
+    const uint32_t spatial = w->rank - 2;
+    if (!has_count(g, n, "kernel_shape", spatial) || !has_count(g, n, "strides", spatial) ||
+        !has_count(g, n, "dilations", spatial) || !has_count(g, n, "output_padding", spatial) ||
+        !has_count(g, n, "pads", 2 * spatial)) {
+        return false;
+    }
+    for (uint32_t i = 0; kernel && i < spatial; i++)
+        if (kernel->ints[i] != w->dims[2 + i]) return false;
+    for (uint32_t i = 0; pads && i < 2 * spatial; i++)
+        if (pads->ints[i] < 0) return false;
+    return true;
+}
+
 bool cpu_accepts_conv_transpose(const graph *g, graph_node_id n, base_buffer *why) {
     const graph_node *node = g->nodes + n;
     const graph_value *x = g->values + node->inputs[0], *w = g->values + node->inputs[1];
@@ -35,7 +58,7 @@ bool cpu_accepts_conv_transpose(const graph *g, graph_node_id n, base_buffer *wh
     const bool plain = strcmp(graph_get_string(g, n, "auto_pad"), "NOTSET") == 0 &&
                        !graph_get_attribute(g, n, "output_shape") && phases <= MAX_PHASES;
     if (plain && x->element == TENSOR_ELEMENT_F32 && w->kind == GRAPH_VALUE_INITIALIZER &&
-        (w->shape.rank == 3 || w->shape.rank == 4)) {
+        (w->shape.rank == 3 || w->shape.rank == 4) && is_as_stated(g, n, &w->shape)) {
         return true;
     }
     if (why) {

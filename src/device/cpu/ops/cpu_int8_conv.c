@@ -8,6 +8,7 @@
 #include "device/cpu/ops/cpu_conv.h"
 #include "device/cpu/ops/cpu_int8_gemm.h"
 #include "device/cpu/ops/cpu_int8_ops.h"
+#include "graph/ops.h"
 
 #define NONE UINT32_MAX
 
@@ -127,10 +128,10 @@ ondol_status cpu_prepare_int8_conv(const plan_device *d, const ondol_allocator *
         zeros = (weight_zeros){zero->data, zero->shape.rank ? (uint64_t)zero->shape.dims[0] : 1};
     if (groups < 1 || dims[0] < 1 || dims[0] % groups ||
         (zeros.count > 1 && zeros.count != (uint64_t)dims[0]) || (zero && zeros.count == 0)) {
-        return base_fail(err, ONDOL_E_FORMAT,
-                         "node '%s' (Conv of codes): %" PRId64 " filters in %" PRId64
-                         " groups, %" PRIu64 " zero points",
-                         g->nodes[n].name, dims[0], groups, zeros.count);
+        return base_fail(
+            err, ONDOL_E_FORMAT,
+            "node '%s' (%s): %" PRId64 " filters in %" PRId64 " groups, %" PRIu64 " zero points",
+            g->nodes[n].name, graph_op_info_of(g->nodes[n].op)->name, dims[0], groups, zeros.count);
     }
     conv_state *s = base_calloc(a, 1, sizeof *s);
     if (!s) return base_no_memory(err, "convolution", sizeof *s);

@@ -24,12 +24,21 @@ static bool is_weight(const graph *g, const graph_node *node, uint32_t i) {
            v->shape.rank == 3;
 }
 
+/* What the attributes say is what the weights and the operator have; ref tells of all else. */
+static bool is_as_stated(const graph *g, graph_node_id n) {
+    const graph_attribute *size = graph_get_attribute(g, n, "hidden_size");
+    const char *direction = graph_get_string(g, n, "direction");
+    const bool known = strcmp(direction, "forward") == 0 || strcmp(direction, "reverse") == 0 ||
+                       strcmp(direction, "bidirectional") == 0;
+    return known && (!size || size->i == g->values[g->nodes[n].inputs[2]].shape.dims[2]);
+}
+
 bool cpu_accepts_lstm(const graph *g, graph_node_id n, base_buffer *why) {
     const graph_node *node = g->nodes + n;
     const bool plain = !graph_get_attribute(g, n, "activations") &&
                        !graph_get_attribute(g, n, "clip") && !graph_get_int(g, n, "input_forget") &&
                        !graph_get_int(g, n, "layout") && is_absent(node, 4) && is_absent(node, 7);
-    if (plain && is_weight(g, node, 1) && is_weight(g, node, 2)) return true;
+    if (plain && is_weight(g, node, 1) && is_weight(g, node, 2) && is_as_stated(g, n)) return true;
     if (why) {
         base_buffer_append_text(why, "it takes float32 with constant weights and the default "
                                      "activations, without lengths, clip or peepholes");

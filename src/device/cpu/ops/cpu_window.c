@@ -96,6 +96,10 @@ ondol_status cpu_window_read(const plan_call *c, const tensor_value *x, const in
     TRY(read_pads(c, spatial, w, err));
     const char *pad = graph_get_string(c->g, c->node, "auto_pad");
     const bool ceil = graph_get_int(c->g, c->node, "ceil_mode") != 0;
+    if (*pad && strcmp(pad, "NOTSET") != 0 && strcmp(pad, "VALID") != 0 &&
+        strcmp(pad, "SAME_UPPER") != 0 && strcmp(pad, "SAME_LOWER") != 0) {
+        return plan_call_fail(c, err, "auto_pad is '%s'", pad);
+    }
     for (uint32_t i = 2 - spatial; i < 2; i++)
         TRY(find_size(c, w, i, pad, ceil, err));
     for (uint32_t i = 0; i < 2 - spatial; i++)

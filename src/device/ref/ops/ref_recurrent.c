@@ -66,7 +66,7 @@ static ondol_status read_activations(const plan_call *c, ref_recurrent *j, ondol
     const uint32_t each = j->gates == 1 ? 1 : j->gates == 3 ? 2 : 3;
     const uint32_t count = each * (uint32_t)j->directions;
     uint32_t alpha_at = 0, beta_at = 0;
-    if (names && names->int_count < count) {
+    if (names && names->int_count != count) {
         return plan_call_fail(c, err, "%" PRIu32 " activations, expected %" PRIu32,
                               names->int_count, count);
     }
@@ -88,7 +88,9 @@ static ondol_status read_activations(const plan_call *c, ref_recurrent *j, ondol
 static ondol_status read_attributes(const plan_call *c, ref_recurrent *j, ondol_error *err) {
     ondol_status status = ONDOL_OK;
     j->gates = j->op == GRAPH_OP_LSTM ? 4 : j->op == GRAPH_OP_GRU ? 3 : 1;
-    j->is_batch_first = graph_get_int(c->g, c->node, "layout") != 0;
+    const int64_t layout = graph_get_int(c->g, c->node, "layout");
+    if (layout != 0 && layout != 1) return plan_call_fail(c, err, "layout is %" PRId64, layout);
+    j->is_batch_first = layout != 0;
     j->linear_before_reset = graph_get_int(c->g, c->node, "linear_before_reset") != 0;
     j->input_forget = graph_get_int(c->g, c->node, "input_forget") != 0;
     j->clip = INFINITY;

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "device/ref/ops/ref_kernels.h"
 #include "device/ref/ops/ref_regex.h"
+#include "graph/ops.h"
 
 #define PATTERN_MAX_BYTES (1u << 20)
 #define STEPS_MAX         10000000u /* of one match, which may grow exponentially */
@@ -156,8 +157,9 @@ static ondol_status fail_match(const plan_call *c, int found, ondol_error *err) 
     }
     return base_fail(
         err, ONDOL_E_LIMIT,
-        "node '%s': a match of a regular expression takes more than %u steps or %u KiB",
-        c->g->nodes[c->node].name, STEPS_MAX, HEAP_MAX_KIB);
+        "node '%s' (%s): a match of a regular expression takes more than %u steps or %u KiB",
+        c->g->nodes[c->node].name, graph_op_info_of(c->g->nodes[c->node].op)->name, STEPS_MAX,
+        HEAP_MAX_KIB);
 }
 
 ondol_status ref_regex_find_longest(const plan_call *c, const ref_regex *r, const char *text,

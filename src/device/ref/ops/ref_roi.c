@@ -7,6 +7,8 @@
 #include "device/ref/ops/ref_kernels.h"
 #include "device/ref/ops/ref_number.h"
 
+#define SAMPLES_MAX (1u << 22) /* of one place: every place of a large map */
+
 typedef struct aligning {
     tensor_value *x, *rois, *entries, *y;
     bool take_largest, half_pixel;
@@ -104,6 +106,12 @@ static ondol_status align_region(plan_call *c, const aligning *a, uint64_t roi, 
     }
     TRY(find_span(c, a, roi, 0, columns, &h, err));
     TRY(find_span(c, a, roi, 1, rows, &v, err));
+    if ((double)v.samples * (double)h.samples > SAMPLES_MAX) {
+        return plan_call_fail(c, err,
+                              "region %" PRIu64 " has %" PRId64 " times %" PRId64
+                              " samples in each place, at most %u are taken",
+                              roi, v.samples, h.samples, SAMPLES_MAX);
+    }
     for (uint64_t k = 0; k < channels; k++) {
         const uint64_t first = ((uint64_t)entry * channels + k) * plane;
         uint64_t to = (roi * channels + k) * (uint64_t)(rows * columns);

@@ -32,6 +32,19 @@ static ondol_status list_at(const plan_call *c, const char *name, uint32_t i, ui
     return ONDOL_OK;
 }
 
+/* Whether tensor i is walked or written from its end. Errors: FORMAT (neither 0 nor 1). */
+static ondol_status read_direction(const plan_call *c, const char *name, uint32_t i, uint32_t count,
+                                   bool *out, ondol_error *err) {
+    int64_t given = 0;
+    ondol_status status = list_at(c, name, i, count, &given, err);
+    if (status != ONDOL_OK) return status;
+    if (given != 0 && given != 1) {
+        return plan_call_fail(c, err, "%s has %" PRId64 ", expected 0 or 1", name, given);
+    }
+    *out = given != 0;
+    return ONDOL_OK;
+}
+
 static ondol_status set_up(plan_call *c, scanning *s, ondol_error *err) {
     const graph_attribute *a = graph_get_attribute(c->g, c->node, "body");
     const int64_t walked = graph_get_int(c->g, c->node, "num_scan_inputs");
@@ -65,12 +78,13 @@ static ondol_status set_up(plan_call *c, scanning *s, ondol_error *err) {
 static ondol_status take_step(plan_call *c, const scanning *s, uint32_t k, int64_t step,
                               tensor_value **out, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
-    int64_t axis_given = 0, backwards = 0, steps[TENSOR_MAX_RANK];
+    int64_t axis_given = 0, steps[TENSOR_MAX_RANK];
+    bool backwards = false;
     uint32_t axis = 0;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_tensor(c, s->carried + k, &x, err));
     TRY(list_at(c, "scan_input_axes", k, s->walked, &axis_given, err));
-    TRY(list_at(c, "scan_input_directions", k, s->walked, &backwards, err));
+    TRY(read_direction(c, "scan_input_directions", k, s->walked, &backwards, err));
     TRY(plan_call_axis(c, axis_given, x->rank, &axis, err));
     host_box box = {.rank = x->rank - 1};
     host_dense_steps(x->rank, x->dims, steps);
@@ -148,10 +162,11 @@ static ondol_status run(plan_call *c, scanning *s, ondol_error *err) {
     for (uint32_t k = 0; k < s->carried; k++)
         plan_call_give(c, k, s->in[k]);
     for (uint32_t k = 0; k < s->scans; k++) {
-        int64_t axis = 0, backwards = 0;
+        int64_t axis = 0;
+        bool backwards = false;
         TRY(list_at(c, "scan_output_axes", k, s->scans, &axis, err));
-        TRY(list_at(c, "scan_output_directions", k, s->scans, &backwards, err));
-        TRY(ref_stack_give(c, s->stacks + k, s->carried + k, axis, backwards != 0,
+        TRY(read_direction(c, "scan_output_directions", k, s->scans, &backwards, err));
+        TRY(ref_stack_give(c, s->stacks + k, s->carried + k, axis, backwards,
                            s->body->values + s->body->outputs[s->carried + k], err));
     }
 done:
