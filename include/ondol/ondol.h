@@ -165,9 +165,10 @@ typedef struct ondol_model_options {
 #define ONDOL_MODEL_OPTIONS_INIT                                                                   \
     { sizeof(ondol_model_options), 0, 0, NULL, NULL, 0 }
 
-/* Opens a model file. Weights are made ready for the device here. On success *out holds one
- * reference. Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED (architecture, tokenizer), MEMORY,
- * CANCELLED. */
+/* Opens a language model: a GGUF file, an ONNX file, or a folder with genai_config.json (or
+ * Optimum's config.json), model, tokenizer.json and chat template. Weights are made ready for the
+ * device here. On success *out holds one reference. Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED
+ * (architecture, tokenizer), MEMORY, CANCELLED. */
 ONDOL_API ondol_status ondol_model_open(ondol_engine *engine, const char *path,
                                         const ondol_model_options *options, ondol_model **out,
                                         ondol_error *err);
