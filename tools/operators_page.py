@@ -41,7 +41,8 @@ def kernels():
 def upgraded():
     """Operators of com.microsoft that import makes standard ones of; Gradient becomes the nodes of the derivative."""
     rows = re.findall(r'^UPGRADE\("([^"]*)", "(\w+)", \d+, \d+, (\w+)\)', (ROOT / "src/models/onnx_upgrades.def").read_text(), re.M)
-    return {(domain, name) for domain, name, rule in rows if rule != "upgrade_same"}
+    gradient = {("ai.onnx.preview.training", "Gradient")}
+    return gradient | {(domain, name) for domain, name, rule in rows if rule != "upgrade_same"}
 
 
 def main():
