@@ -78,6 +78,13 @@ static ondol_status make_inputs_dense(frame *f, graph_node_id id, ondol_error *e
     return status;
 }
 
+/* Names the node where a fault's sentence does not: of memory, or of another layer. */
+static ondol_status name_node(const graph_node *node, ondol_status status, ondol_error *err) {
+    const bool named = err && strncmp(err->text, "node '", 6) == 0;
+    if (status == ONDOL_OK || status == ONDOL_E_CANCELLED || named) return status;
+    return base_prefix(err, status, "node '%s' (%s)", node->name, graph_op_info_of(node->op)->name);
+}
+
 static ondol_status run_node(frame *f, graph_node_id id, ondol_error *err) {
     const graph_node *node = f->p->g->nodes + id;
     network_node *ready = f->p->nodes + id;
@@ -108,7 +115,7 @@ static ondol_status run_node(frame *f, graph_node_id id, ondol_error *err) {
                       .pool = f->n->pool,
                       .runtime = &f->runtime};
     const uint64_t start = f->n->options.profile ? base_now_ns() : 0;
-    status = ready->kernel->run(&call, err);
+    status = name_node(node, ready->kernel->run(&call, err), err);
     if (f->n->options.profile) {
         ready->runs++;
         ready->time_ns += base_now_ns() - start;

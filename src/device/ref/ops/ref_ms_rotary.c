@@ -70,7 +70,7 @@ static ondol_status find_heads(const plan_call *c, rotary_call *r, ondol_error *
         dim == 0 ? 2 * r->rotary.half == r->size
                  : (uint64_t)dim == 2 * r->rotary.half || 2 * r->rotary.half == r->size;
     if (dim > 0 && (uint64_t)dim < 2 * r->rotary.half) r->rotary.half = (uint64_t)dim / 2;
-    if (has_half && 2 * r->rotary.half <= r->size &&
+    if (has_half && 2 * r->rotary.half <= r->size && (uint64_t)dim <= r->size &&
         (r->is_transposed || r->heads * r->size == hidden))
         return ONDOL_OK;
     return plan_call_fail(c, err,

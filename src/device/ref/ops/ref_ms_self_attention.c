@@ -167,7 +167,11 @@ static ondol_status split_columns(const plan_call *c, call *k, ondol_error *err)
     ref_ms_mha *m = &k->m;
     const int64_t heads = (int64_t)m->heads, width = (int64_t)k->width;
     int64_t own = width / 3, v = width / 3;
-    if (sizes && sizes->type == GRAPH_ATTRIBUTE_INTS && sizes->int_count == 3) {
+    if (sizes && sizes->int_count && sizes->int_count != 3) {
+        return plan_call_fail(c, err, "qkv_hidden_sizes has %" PRIu32 " numbers, expected 3",
+                              sizes->int_count);
+    }
+    if (sizes && sizes->int_count == 3) {
         own = sizes->ints[0];
         v = sizes->ints[2];
         if (sizes->ints[1] != own) own = -1;
