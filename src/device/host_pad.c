@@ -1,12 +1,10 @@
-/* Pad, CenterCropPad. In: a tensor, how much to add or take away on each side. Out: it with a
+/* Pad. In: a tensor, how much to add or take away on each side. Out: it with a
  * constant, its edge, its mirror image or itself around it. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "device/host_box.h"
-#include "device/ref/ops/ref_kernels.h"
-#include "device/ref/ops/ref_move.h"
-#include "device/ref/ops/ref_util.h"
+#include "device/host_ops.h"
 
 typedef enum padding_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT, PAD_WRAP } padding_mode;
 
@@ -19,6 +17,28 @@ typedef struct padding {
     int64_t low[TENSOR_MAX_RANK], high[TENSOR_MAX_RANK];
     int64_t steps[TENSOR_MAX_RANK];
 } padding;
+
+static ondol_status move_run(tensor_value *dst, uint64_t to, const tensor_value *src, uint64_t from,
+                             uint64_t count, ondol_error *err) {
+    const unsigned bits = tensor_element_bits(dst->element);
+    ondol_status status = ONDOL_OK;
+    if (bits >= 8) {
+        const uint64_t size = bits / 8;
+        memcpy((char *)dst->data + to * size, (const char *)src->data + from * size,
+               (size_t)(count * size));
+        return ONDOL_OK;
+    }
+    for (uint64_t i = 0; i < count && status == ONDOL_OK; i++)
+        status = host_move_element(dst, to + i, src, from + i, err);
+    return status;
+}
+
+static void clear(tensor_value *v) {
+    if (v->element == TENSOR_ELEMENT_STRING)
+        *(tensor_string *)v->data = (tensor_string){"", 0};
+    else
+        memset(v->data, 0, (size_t)tensor_value_bytes(v));
+}
 
 /* Where place `at` of an axis comes from, given that [low, high) is not empty unless the mode is
  * PAD_CONSTANT; -1: the constant. */
@@ -48,8 +68,8 @@ static ondol_status pad_row(const padding *p, uint64_t to, int64_t row, ondol_er
         const int64_t from = source_of(p, last, i);
         if (i >= first && i - first < kept) { /* all that stays, at once */
             const int64_t left = kept - (i - first), count = left < width - i ? left : width - i;
-            TRY(ref_move_run(p->y, to + (uint64_t)i, p->x, (uint64_t)(row + from), (uint64_t)count,
-                             err));
+            TRY(move_run(p->y, to + (uint64_t)i, p->x, (uint64_t)(row + from), (uint64_t)count,
+                         err));
             i += count;
         } else if (from >= 0) {
             TRY(host_move_element(p->y, to + (uint64_t)i++, p->x, (uint64_t)(row + from), err));
@@ -63,19 +83,26 @@ done:
     return status;
 }
 
+/* The next place of the axes in front of the last. */
+static void advance(const tensor_value *y, int64_t *index) {
+    for (uint32_t d = y->rank - 1; d-- > 0;) {
+        if (++index[d] < y->dims[d]) return;
+        index[d] = 0;
+    }
+}
+
 static ondol_status pad(const padding *p, ondol_error *err) {
     const tensor_value *y = p->y;
-    ref_walk w;
+    int64_t index[TENSOR_MAX_RANK] = {0};
     ondol_status status = ONDOL_OK;
     if (!y->elems) return ONDOL_OK;
-    if (!y->rank) return ref_move_run(p->y, 0, p->x, 0, 1, err);
+    if (!y->rank) return move_run(p->y, 0, p->x, 0, 1, err);
     const uint64_t width = (uint64_t)y->dims[y->rank - 1];
-    ref_walk_begin(&w, y->rank - 1, y->dims);
-    for (uint64_t to = 0; w.left && status == ONDOL_OK; ref_walk_next(&w), to += width) {
+    for (uint64_t to = 0; to < y->elems && status == ONDOL_OK; advance(y, index), to += width) {
         int64_t row = 0;
         bool constant = false;
         for (uint32_t d = 0; d + 1 < y->rank; d++) {
-            const int64_t from = source_of(p, d, w.index[d]);
+            const int64_t from = source_of(p, d, index[d]);
             constant = constant || from < 0;
             row += from * p->steps[d];
         }
@@ -142,7 +169,7 @@ static ondol_status find_dims(const plan_call *c, padding *p, int64_t *dims, ond
     return ONDOL_OK;
 }
 
-ondol_status ref_pad(plan_call *c, ondol_error *err) {
+ondol_status host_pad(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *fill = NULL, *zero = NULL;
     int64_t dims[TENSOR_MAX_RANK];
     padding p = {0};
@@ -153,7 +180,7 @@ ondol_status ref_pad(plan_call *c, ondol_error *err) {
     TRY(read_pads(c, &p, err));
     TRY(find_dims(c, &p, dims, err));
     TRY(tensor_value_create(c->heap, x->element, 0, NULL, &zero, err));
-    ref_clear(zero);
+    clear(zero);
     p.fill = zero;
     if (plan_call_input(c, 2) && p.mode == PAD_CONSTANT) {
         TRY(plan_call_typed(c, 2, x->element, &fill, err));
@@ -164,59 +191,9 @@ ondol_status ref_pad(plan_call *c, ondol_error *err) {
         p.fill = fill;
     }
     TRY(plan_call_output(c, 0, x->element, x->rank, dims, &p.y, err));
-    ref_strides(x->rank, x->dims, p.steps);
+    host_dense_steps(x->rank, x->dims, p.steps);
     TRY(pad(&p, err));
 done:
     tensor_value_release(zero);
-    return status;
-}
-
-/* The axes that `shape` is about; all where the attribute is absent. */
-static ondol_status read_axes(const plan_call *c, uint32_t rank, uint32_t count, uint32_t *axes,
-                              ondol_error *err) {
-    const graph_attribute *a = graph_get_attribute(c->g, c->node, "axes");
-    bool seen[TENSOR_MAX_RANK] = {false};
-    const uint32_t expected = a ? a->int_count : rank;
-    if (count != expected) {
-        return plan_call_fail(c, err, "a shape of %" PRIu32 " numbers for %" PRIu32 " axes", count,
-                              expected);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        ondol_status status = plan_call_axis(c, a ? a->ints[i] : i, rank, axes + i, err);
-        if (status != ONDOL_OK) return status;
-        if (seen[axes[i]]) {
-            return plan_call_fail(c, err, "axis %" PRIu32 " is listed twice", axes[i]);
-        }
-        seen[axes[i]] = true;
-    }
-    return ONDOL_OK;
-}
-
-ondol_status ref_center_crop_pad(plan_call *c, ondol_error *err) {
-    tensor_value *x = NULL, *y = NULL;
-    int64_t sizes[TENSOR_MAX_RANK], steps[TENSOR_MAX_RANK], dims[TENSOR_MAX_RANK];
-    uint32_t count = 0, axes[TENSOR_MAX_RANK] = {0};
-    host_box box = {0};
-    ondol_status status = ONDOL_OK;
-    TRY(plan_call_tensor(c, 0, &x, err));
-    TRY(plan_call_integers(c, 1, TENSOR_MAX_RANK, sizes, &count, err));
-    TRY(read_axes(c, x->rank, count, axes, err));
-    memcpy(dims, x->dims, sizeof dims);
-    for (uint32_t i = 0; i < count; i++)
-        dims[axes[i]] = sizes[i];
-    TRY(ref_zeros(c, 0, x->element, x->rank, dims, &y, err));
-    ref_strides(x->rank, x->dims, steps);
-    box.rank = x->rank;
-    ref_strides(y->rank, dims, box.dst_step);
-    memcpy(box.src_step, steps, sizeof steps);
-    for (uint32_t d = 0; d < x->rank; d++) {
-        const int64_t less = x->dims[d] < dims[d] ? x->dims[d] : dims[d];
-        box.dims[d] = less;
-        if (!less) continue;
-        box.src_start += (x->dims[d] - less) / 2 * box.src_step[d];
-        box.dst_start += (dims[d] - less) / 2 * box.dst_step[d];
-    }
-    TRY(host_box_move(c, &box, y, x, err));
-done:
     return status;
 }

@@ -1,11 +1,17 @@
 /* If. In: a condition. Out: what the branch that it picks gives. */
-#include "device/ref/ops/ref_kernels.h"
-#include "device/ref/ops/ref_util.h"
+#include <inttypes.h>
 
-ondol_status ref_if(plan_call *c, ondol_error *err) {
-    int64_t condition = 0;
-    ondol_status status = ref_scalar_integer(c, 0, 0, &condition, err);
+#include "device/host_ops.h"
+#include "tensor/number.h"
+
+ondol_status host_if(plan_call *c, ondol_error *err) {
+    tensor_value *v = NULL;
+    ondol_status status = plan_call_typed(c, 0, TENSOR_ELEMENT_BOOL, &v, err);
     if (status != ONDOL_OK) return status;
+    if (v->elems != 1)
+        return plan_call_fail(c, err, "a condition of %" PRIu64 " elements, expected one",
+                              v->elems);
+    const bool condition = tensor_get_integer(v->element, v->data, 0) != 0;
     const graph_attribute *a =
         graph_get_attribute(c->g, c->node, condition ? "then_branch" : "else_branch");
     if (!a) return plan_call_fail(c, err, "it lacks a branch");
