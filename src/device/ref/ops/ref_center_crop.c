@@ -5,6 +5,7 @@
 
 #include "device/host_box.h"
 #include "device/ref/ops/ref_kernels.h"
+#include "device/ref/ops/ref_move.h"
 #include "device/ref/ops/ref_util.h"
 
 /* The axes that `shape` is about; all where the attribute is absent. */
