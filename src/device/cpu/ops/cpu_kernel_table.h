@@ -11,5 +11,6 @@
 #include "device/cpu/ops/cpu_logic.h"
 #include "device/cpu/ops/cpu_matmul_ops.h"
 #include "device/cpu/ops/cpu_recurrent.h"
+#include "device/cpu/ops/cpu_trees.h"
 
 #endif
