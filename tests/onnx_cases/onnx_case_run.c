@@ -110,6 +110,17 @@ static ondol_status read_inputs(run *r, const char *set) {
     return ONDOL_OK;
 }
 
+/* True when the value is what the graph says of it before any run. */
+static bool is_as_inferred(const graph_value *v, const tensor_value *got) {
+    if (v->type_kind != GRAPH_TYPE_TENSOR || got->kind != TENSOR_VALUE_TENSOR) return true;
+    if (v->element != TENSOR_ELEMENT_UNDEFINED && v->element != got->element) return false;
+    if (v->shape.rank == GRAPH_RANK_UNKNOWN) return true;
+    if (v->shape.rank != got->rank) return false;
+    for (uint32_t i = 0; i < got->rank; i++)
+        if (v->shape.dims[i] >= 0 && v->shape.dims[i] != got->dims[i]) return false;
+    return true;
+}
+
 /* True when all outputs are as expected; otherwise says in text which is not. */
 static bool check_outputs(run *r, const char *set, char *text, size_t size) {
     for (uint32_t i = 0; i < r->g->output_count; i++) {
@@ -124,7 +135,11 @@ static bool check_outputs(run *r, const char *set, char *text, size_t size) {
             snprintf(text, size, "there is no output_%" PRIu32 ".pb", i);
             return false;
         }
-        const bool same = case_compare(r->outputs[i], expected, r->tolerance, why, sizeof why);
+        bool same = case_compare(r->outputs[i], expected, r->tolerance, why, sizeof why);
+        if (same && !is_as_inferred(v, r->outputs[i])) {
+            snprintf(why, sizeof why, "the graph says that it is of another type or shape");
+            same = false;
+        }
         tensor_value_release(expected);
         if (same) continue;
         snprintf(text, size, "output %" PRIu32 " '%s': %s", i, r->g->output_names[i], why);
