@@ -27,6 +27,16 @@ typedef struct onnx_gradient {
  * MEMORY. Source: ai.onnx.preview.training Gradient-1. y of any shape: the sum of its elements. */
 ondol_status onnx_import_gradient(onnx_importer *im, const onnx_import_scope *s, onnx_upgrade *u);
 
+/* Calls see for each value of g that node n reads, those that its subgraphs capture included; true
+ * as soon as it is. */
+bool gradient_reads(const graph *g, graph_node_id n, bool (*see)(void *, graph_value_id),
+                    void *user);
+
+/* The nodes between named and y again, at the values xs (both [count]), which become values of
+ * their own; *y: what is y then. Nodes that hold graphs are not made again: UNSUPPORTED. */
+void gradient_evaluate_at(onnx_gradient *d, const graph_value_id *named, uint32_t count,
+                          graph_value_id *xs, graph_value_id *y);
+
 /* ------------------------------------------------------------------------------- for the rules */
 
 /* Adds to the adjoints of node n's inputs what its outputs' say. */
