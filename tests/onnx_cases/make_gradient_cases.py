@@ -216,6 +216,18 @@ def models():
     case("twice_used", [("Exp", "x", "e"), ("Mul", "e x", "f"), ("Sub", "f e", "y")], {"x": numbers(3)})
 
 
+def windows():
+    for name, x, w, more in (("plain", (2, 3, 5, 4), (4, 3, 3, 2), {}), ("line", (1, 2, 7), (3, 2, 3), dict(pads=[1, 2], strides=[2])),
+                             ("groups", (2, 4, 4, 4), (6, 2, 2, 2), dict(group=2, pads=[1, 0, 0, 1])),
+                             ("dilated", (1, 2, 6, 5), (2, 2, 2, 2), dict(dilations=[2, 3], strides=[1, 2], pads=[0, 1, 1, 1]))):
+        inputs = {"x": numbers(*x), "w": numbers(*w), "b": numbers(w[0])}
+        case(f"conv_{name}", [("Conv", "x w b", "y", more)], inputs, open_too=False)
+        case(f"conv_{name}_no_bias", [("Conv", "x w", "y", more)], {k: inputs[k] for k in "xw"}, open_too=False)
+        size = dict(kernel_shape=list(w[2:]), **{k: v for k, v in more.items() if k != "group"})
+        case(f"max_pool_{name}", [("MaxPool", "x", "y", size)], {"x": apart(*x)}, open_too=False)
+        case(f"average_pool_{name}", [("AveragePool", "x", "y", dict(count_include_pad=1, **size))], {"x": apart(*x)}, open_too=False)
+
+
 def nested():
     """Derivatives of derivatives, of values between, and at other values."""
     x = {"x": numbers(3)}
@@ -259,6 +271,6 @@ def write(folder):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    for group in (elementwise, products, reductions, moves, models, nested):
+    for group in (elementwise, products, reductions, moves, models, windows, nested):
         group()
     write(sys.argv[1])
