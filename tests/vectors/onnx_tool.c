@@ -4,6 +4,7 @@
  *     write, inline, external IN OUT    read and written again, data where the word says
  *     text IN OUT                       printed
  *     check IN                          held against the rules, external data included
+ *     graph IN                          the same, and imported, as `ondol info --check` does
  *     model|tensor|sequence|optional|map IN OUT   a single message, read and written from memory */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "formats/onnx/onnx_check.h"
 #include "formats/onnx/onnx_print.h"
 #include "formats/onnx/onnx_writer.h"
+#include "models/onnx_import.h"
 
 static ondol_status rewrite(const ondol_allocator *a, const char *command, const char *in,
                             const char *out, ondol_error *err) {
@@ -44,10 +46,13 @@ done:
     return status;
 }
 
-static ondol_status check(const ondol_allocator *a, const char *in, ondol_error *err) {
+static ondol_status check(const ondol_allocator *a, const char *in, bool import, ondol_error *err) {
+    graph *g = NULL;
     onnx_file *file = NULL;
     ondol_status status = onnx_file_open(a, in, NULL, &file, err);
     if (status == ONDOL_OK) status = onnx_check_model(a, onnx_file_model(file), file, err);
+    if (status == ONDOL_OK && import) status = models_graph_from_onnx(a, file, &g, err);
+    graph_destroy(g);
     onnx_file_close(file);
     return status;
 }
@@ -85,7 +90,8 @@ static ondol_status run(const ondol_allocator *a, const char *command, const cha
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!strcmp(command, kinds[i].name)) return rewrite_message(a, kinds[i].kind, in, out, err);
     }
-    if (!strcmp(command, "check")) return check(a, in, err);
+    if (!strcmp(command, "check")) return check(a, in, false, err);
+    if (!strcmp(command, "graph")) return check(a, in, true, err);
     if (!strcmp(command, "text")) return print(a, in, out, err);
     return rewrite(a, command, in, out, err);
 }

@@ -44,7 +44,7 @@ static void extend(const hf_work *work, const char *text, size_t n, size_t i, si
         node = trie_step(&hf->pieces, node, (unsigned char)text[end++]);
         if (node == TRIE_NO_NODE) break;
         const int32_t id = trie_value(&hf->pieces, node);
-        if (id < 0 || (work->hide && work->tok->flags[id] & TOKEN_HIDDEN)) continue;
+        if (id < 0 || hf_hidden(work, id)) continue;
         if (end - i == first_bytes) single = true;
         offer(&best[end], score + hf->scores[id], id, i);
     }

@@ -67,11 +67,11 @@ static ondol_status step_map(rewriting *r, map_code map) {
 }
 
 static bool map_accents(uint32_t *code) {
-    return !hf_is_mark(*code);
+    return !(hf_character(*code) & HF_CHAR_MARK);
 }
 
 static bool map_nonspacing(uint32_t *code) {
-    return !hf_is_nonspacing_mark(*code);
+    return !(hf_character(*code) & HF_CHAR_NONSPACING);
 }
 
 static bool map_nmt(uint32_t *code) {
@@ -90,7 +90,7 @@ static bool map_nmt(uint32_t *code) {
 static bool map_clean(uint32_t *code) {
     const uint32_t c = *code;
     const bool line = c == '\t' || c == '\n' || c == '\r';
-    if (c == 0 || c == 0xfffd || (!line && hf_is_other(c))) return false;
+    if (c == 0 || c == 0xfffd || (!line && hf_character(c) & HF_CHAR_OTHER)) return false;
     if (line || unicode_is_space(c)) *code = ' ';
     return true;
 }
@@ -99,7 +99,7 @@ static ondol_status step_lowercase(rewriting *r) {
     for (size_t at = 0; at < r->n && !r->out->fault;) {
         const size_t was = at;
         const uint32_t code = next_code(r, &at);
-        put_code(r, code == 0x130 ? 'i' : unicode_lower(code), was);
+        put_code(r, code == 0x130 ? 'i' : hf_lower(code), was);
         if (code == 0x130) put_code(r, 0x307, was); /* the one that becomes two */
     }
     return ONDOL_OK;
@@ -153,8 +153,16 @@ static void order_all(placed_code *codes, size_t n, placed_code *spare) {
     }
 }
 
+static int combining_class(uint32_t code) {
+    if (code < 0x300 || !(hf_character(code) & HF_CHAR_COMBINES)) return 0;
+    return utf8proc_get_property((utf8proc_int32_t)code)->combining_class;
+}
+
 /* All characters of the text taken apart: their count, or SIZE_MAX when there is no memory. */
-static size_t decompose(rewriting *r, utf8proc_option_t options, placed_code **out) {
+static size_t decompose(rewriting *r, bool compatible, placed_code **out) {
+    const utf8proc_option_t options =
+        (utf8proc_option_t)(UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0));
+    const unsigned bit = compatible ? HF_CHAR_COMPATIBLE : HF_CHAR_DECOMPOSES;
     utf8proc_int32_t parts[DECOMPOSED_MAX];
     size_t count = 0, n_codes = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -168,14 +176,16 @@ static size_t decompose(rewriting *r, utf8proc_option_t options, placed_code **o
             const size_t was = at;
             const uint32_t code = next_code(r, &at);
             int boundary = 0;
-            utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, parts,
-                                                         DECOMPOSED_MAX, options, &boundary);
+            utf8proc_ssize_t n = 0;
+            if (hf_character(code) & bit)
+                n = utf8proc_decompose_char((utf8proc_int32_t)code, parts, DECOMPOSED_MAX, options,
+                                            &boundary);
             if (n < 1 || n > DECOMPOSED_MAX) {
                 parts[0] = (utf8proc_int32_t)code;
                 n = 1;
             }
             for (utf8proc_ssize_t i = 0; i < n && codes; i++) {
-                const int class = utf8proc_get_property(parts[i])->combining_class;
+                const int class = combining_class((uint32_t)parts[i]);
                 codes[count++] = (placed_code){parts[i], ((uint32_t) class & 0xffu) |
                                                              (was < r->start ? 256u : 0u)};
             }
@@ -209,8 +219,7 @@ static ondol_status step_normal_form(rewriting *r, bool compatible, bool compose
         return ONDOL_OK;
     }
     placed_code *codes = NULL;
-    const size_t n = decompose(
-        r, (utf8proc_option_t)(UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0)), &codes);
+    const size_t n = decompose(r, compatible, &codes);
     if (n == SIZE_MAX) return base_no_memory(r->work->err, "a normal form", r->n);
     placed_code *spare = codes + n;
     utf8proc_int32_t *plain = (utf8proc_int32_t *)(void *)(spare + n);

@@ -148,12 +148,14 @@ done:
 
 static ondol_status read_normalizer(step_reader *s, const json_t *from, const hf_place *at) {
     static const char *const names[] = {
-        "BertNormalizer", "Strip", "StripAccents", "NFC",     "NFD",     "NFKC",      "NFKD",
-        "Lowercase",      "Nmt",   "Precompiled",  "Replace", "Prepend", "ByteLevel", "Sequence"};
+        "BertNormalizer", "Strip",   "StripAccents", "NFC",      "NFD",
+        "NFKC",           "NFKD",    "Lowercase",    "Nmt",      "Precompiled",
+        "Replace",        "Prepend", "ByteLevel",    "Sequence", "Bert"};
     ondol_status status = ONDOL_OK;
-    const int kind = hf_json_type(from, at, names, 14, s->r->err);
+    int kind = hf_json_type(from, at, names, 15, s->r->err);
     if (kind < 0) return ONDOL_E_FORMAT;
     if (kind == 13) return read_sequence(s, from, at, "normalizers", read_normalizer);
+    if (kind == 14) kind = HF_NORMALIZE_BERT;
     hf_normalizer *step = hf_step_new(s->r, sizeof *step);
     if (!step) return no_step_memory(s->r);
     step->kind = (hf_normalizer_kind)kind;
@@ -286,14 +288,24 @@ static ondol_status add_pretokenizer(step_reader *s, const json_t *from, const h
 }
 
 static ondol_status read_pretokenizer(step_reader *s, const json_t *from, const hf_place *at) {
-    static const char *const names[] = {"ByteLevel",   "Delimiter",        "Metaspace",
-                                        "Whitespace",  "WhitespaceSplit",  "Punctuation",
-                                        "Split",       "Digits",           "UnicodeScripts",
-                                        "FixedLength", "BertPreTokenizer", "Sequence"};
+    static const char *const names[] = {"ByteLevel",
+                                        "Delimiter",
+                                        "Metaspace",
+                                        "Whitespace",
+                                        "WhitespaceSplit",
+                                        "Punctuation",
+                                        "Split",
+                                        "Digits",
+                                        "UnicodeScripts",
+                                        "FixedLength",
+                                        "BertPreTokenizer",
+                                        "Sequence",
+                                        "CharDelimiterSplit"};
     ondol_status status = ONDOL_OK;
-    const int kind = hf_json_type(from, at, names, 12, s->r->err);
+    int kind = hf_json_type(from, at, names, 13, s->r->err);
     if (kind < 0) return ONDOL_E_FORMAT;
     if (kind == 11) return read_sequence(s, from, at, "pretokenizers", read_pretokenizer);
+    if (kind == 12) kind = HF_PRE_DELIMITER;
     if (kind < 10) return add_pretokenizer(s, from, at, (hf_pretokenizer_kind)kind);
     TRY(add_pretokenizer(s, from, at, HF_PRE_WHITESPACE_SPLIT));
     TRY(add_pretokenizer(s, NULL, at, HF_PRE_PUNCTUATION));

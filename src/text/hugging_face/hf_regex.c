@@ -74,6 +74,26 @@ static ondol_status regex_compile(hf_regex *regex, const char *pattern, size_t n
                      hf_place_text(at, place), shown, message);
 }
 
+/* pattern: as the file has it. */
+static ondol_status regex_translate(hf_regex *regex, text_view pattern, const hf_place *at,
+                                    ondol_error *err) {
+    char place[HF_PLACE_BYTES];
+    const char *what = NULL;
+    base_buffer text;
+    base_buffer_init(&text, regex->allocator, (size_t)HF_PATTERN_BYTES_MAX * 64);
+    ondol_status status = hf_regex_translate(pattern, &text, &what);
+    if (status == ONDOL_E_MEMORY) {
+        base_no_memory(err, "a regular expression", text.size);
+    } else if (status != ONDOL_OK) {
+        base_fail(err, status, "tokenizer.json: %s: the expression \"%.60s\" has %s",
+                  hf_place_text(at, place), pattern.data, what);
+    } else {
+        status = regex_compile(regex, text.data ? text.data : "", text.size, pattern.data, at, err);
+    }
+    base_buffer_destroy(&text);
+    return status;
+}
+
 ondol_status hf_regex_create(const ondol_allocator *allocator, const char *pattern, hf_regex **out,
                              ondol_error *err) {
     static const hf_place at = {NULL, "(built in)", 0};
@@ -81,29 +101,10 @@ ondol_status hf_regex_create(const ondol_allocator *allocator, const char *patte
     *out = NULL;
     if (!regex) return base_no_memory(err, "a regular expression", sizeof *regex);
     regex->allocator = allocator;
-    const ondol_status status = regex_compile(regex, pattern, strlen(pattern), pattern, &at, err);
+    const ondol_status status =
+        regex_translate(regex, (text_view){pattern, strlen(pattern)}, &at, err);
     if (status == ONDOL_OK) *out = regex;
     if (status != ONDOL_OK) hf_regex_destroy(regex);
-    return status;
-}
-
-static ondol_status regex_translate(hf_regex *regex, const json_t *pattern, const hf_place *at,
-                                    ondol_error *err) {
-    char place[HF_PLACE_BYTES];
-    const char *what = NULL;
-    base_buffer text;
-    base_buffer_init(&text, regex->allocator, (size_t)HF_PATTERN_BYTES_MAX * 64);
-    ondol_status status = hf_regex_translate(hf_json_view(pattern), &text, &what);
-    if (status == ONDOL_E_MEMORY) {
-        base_no_memory(err, "a regular expression", text.size);
-    } else if (status != ONDOL_OK) {
-        base_fail(err, status, "tokenizer.json: %s: the expression \"%.60s\" has %s",
-                  hf_place_text(at, place), json_string_value(pattern), what);
-    } else {
-        status = regex_compile(regex, text.data ? text.data : "", text.size,
-                               json_string_value(pattern), at, err);
-    }
-    base_buffer_destroy(&text);
     return status;
 }
 
@@ -126,7 +127,7 @@ ondol_status hf_regex_read(const ondol_allocator *allocator, const json_t *from,
         regex->literal_bytes = text.size;
         if (!regex->literal) status = base_no_memory(err, "a pattern", text.size);
     } else {
-        status = regex_translate(regex, expression, &here, err);
+        status = regex_translate(regex, hf_json_view(expression), &here, err);
     }
     if (status == ONDOL_OK) *out = regex;
     if (status != ONDOL_OK) hf_regex_destroy(regex);
@@ -247,6 +248,7 @@ ondol_status hf_regex_find(hf_regex_work *work, const hf_regex *regex, const cha
                            hf_spans *spans, ondol_error *err) {
     size_t at = 0, last = SIZE_MAX, done = 0;
     spans->count = 0;
+    if (n == 0) return ONDOL_OK; /* not even an empty match */
     if (!work_ready(work)) return base_no_memory(err, "a regular expression", 0);
     set_limits(work, n);
     while (at <= n) {

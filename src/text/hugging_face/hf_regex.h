@@ -15,7 +15,7 @@ typedef struct hf_regex hf_regex;
  * not done), LIMIT, MEMORY. */
 ondol_status hf_regex_read(const ondol_allocator *allocator, const json_t *from, const hf_place *at,
                            hf_regex **out, ondol_error *err);
-/* An expression in PCRE2's own syntax, 0-terminated. */
+/* An expression, 0-terminated. */
 ondol_status hf_regex_create(const ondol_allocator *allocator, const char *pattern, hf_regex **out,
                              ondol_error *err);
 void hf_regex_destroy(hf_regex *regex); /* takes NULL */
@@ -45,7 +45,8 @@ typedef struct hf_regex_work {
 void hf_regex_work_destroy(hf_regex_work *work);
 
 /* spans = all of text[0..n), valid UTF-8, in order: matches, and what lies between. An empty match
- * right behind another is none. Errors: MEMORY, LIMIT (too many steps for a text so long). */
+ * right behind another is none, and none is in an empty text. Errors: MEMORY, LIMIT (too many steps
+ * for a text so long). */
 ondol_status hf_regex_find(hf_regex_work *work, const hf_regex *regex, const char *text, size_t n,
                            hf_spans *spans, ondol_error *err);
 

@@ -11,19 +11,22 @@ typedef struct property_row {
 } property_row;
 
 static const property_row property_rows[] = {
-    {"alnum", "\\p{Alphabetic}\\p{N}"},
+    {"alnum", "\\p{Alphabetic}\\p{Nd}"},
     {"alpha", "\\p{Alphabetic}"},
     {"blank", "\\p{Zs}\\x{9}"},
     {"cntrl", "\\p{Cc}"},
     {"digit", "\\p{Nd}"},
     {"lower", "\\p{Lowercase}"},
     {"upper", "\\p{Uppercase}"},
-    {"punct", "\\p{P}$+<=>^`|~"},
+    {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
+    {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
+    {"punct", "\\p{P}"},
     {"space", HF_SPACE_ITEMS},
     {"xdigit", "0-9a-fA-F"},
     {"word", HF_WORD_ITEMS},
     {"ascii", "\\x{0}-\\x{7f}"},
     {"any", "\\x{0}-\\x{10ffff}"},
+    {"assigned", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Z}\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}"},
     {"other", "\\p{C}"},
     {"control", "\\p{Cc}"},
     {"format", "\\p{Cf}"},
@@ -143,7 +146,7 @@ static const char *const same_names[] = {"c",
                                          "xidcontinue",
                                          "xidstart"};
 
-bool hf_regex_property(const char *name, size_t n, base_buffer *out, bool *negated) {
+bool hf_regex_property(const char *name, size_t n, bool posix, base_buffer *out, bool *negated) {
     char plain[NAME_BYTES_MAX];
     size_t used = 0;
     if (n > 0 && name[0] == '^') {
@@ -161,6 +164,10 @@ bool hf_regex_property(const char *name, size_t n, base_buffer *out, bool *negat
     }
     plain[used] = 0;
     if (used == 0) return false;
+    if (posix && strcmp(plain, "punct") == 0) {
+        base_buffer_append_text(out, "\\p{P}\\p{S}");
+        return true;
+    }
     for (size_t i = 0; i < sizeof property_rows / sizeof property_rows[0]; i++) {
         if (strcmp(property_rows[i].name, plain) == 0)
             return base_buffer_append_text(out, property_rows[i].items) || true;

@@ -12,12 +12,9 @@
 #define SETS_MAX   16
 #define NO_ATOM    SIZE_MAX
 
-#define WORD_BOUNDARY                                                                              \
-    "(?:(?<=[" HF_WORD_ITEMS "])(?![" HF_WORD_ITEMS "])|(?<![" HF_WORD_ITEMS                       \
-    "])(?=[" HF_WORD_ITEMS "]))"
-#define NO_WORD_BOUNDARY                                                                           \
-    "(?:(?<=[" HF_WORD_ITEMS "])(?=[" HF_WORD_ITEMS "])|(?<![" HF_WORD_ITEMS                       \
-    "])(?![" HF_WORD_ITEMS "]))"
+#define WORD             "[" HF_WORD_ALONE "]"
+#define WORD_BOUNDARY    "(?:(?<=" WORD ")(?!" WORD ")|(?<!" WORD ")(?=" WORD "))"
+#define NO_WORD_BOUNDARY "(?:(?<=" WORD ")(?=" WORD ")|(?<!" WORD ")(?!" WORD "))"
 
 typedef struct translator {
     const char *text;
@@ -126,7 +123,7 @@ static bool read_property(translator *t, base_buffer *out, bool *negated) {
     const char *end = memchr(name, '}', t->n - t->at);
     if (!end) return fault(t, ONDOL_E_FORMAT, "\\p{ without }");
     t->at += (size_t)(end - name) + 1;
-    if (hf_regex_property(name, (size_t)(end - name), out, negated)) return true;
+    if (hf_regex_property(name, (size_t)(end - name), false, out, negated)) return true;
     return fault(t, ONDOL_E_FORMAT, "\\p of a property that is not known");
 }
 
@@ -253,7 +250,7 @@ static bool set_read_posix(translator *t, set *s) {
     base_buffer found;
     bool negated = false;
     base_buffer_init(&found, s->items.allocator, 1024);
-    if (hf_regex_property(name, n, &found, &negated)) {
+    if (hf_regex_property(name, n, true, &found, &negated)) {
         set_add(s, found.data, found.size, negated);
         t->at += n + 4;
     } else {
@@ -366,8 +363,8 @@ static const char *escape_text(char c) {
     switch (c) {
     case 'd': return "\\p{Nd}";
     case 'D': return "\\P{Nd}";
-    case 'w': return "[" HF_WORD_ITEMS "]";
-    case 'W': return "[^" HF_WORD_ITEMS "]";
+    case 'w': return "[" HF_WORD_ALONE "]";
+    case 'W': return "[^" HF_WORD_ALONE "]";
     case 's': return "[" HF_SPACE_ITEMS "]";
     case 'S': return "[^" HF_SPACE_ITEMS "]";
     case 'h': return "[0-9a-fA-F]";
@@ -419,7 +416,8 @@ static void translate_escape(translator *t) {
         base_buffer_init(&found, t->out->allocator, 1024);
         if (read_property(t, &found, &negated)) {
             atom(t, negated ? "[^" : "[");
-            base_buffer_append(t->out, found.data, found.size);
+            const bool word = found.data && strcmp(found.data, HF_WORD_ITEMS) == 0;
+            base_buffer_append_text(t->out, word ? HF_WORD_ALONE : found.data ? found.data : "");
             base_buffer_append_text(t->out, "]");
         }
         if (found.fault) t->out->fault = found.fault;

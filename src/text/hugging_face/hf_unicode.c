@@ -1,55 +1,55 @@
-/* Code point -> word, number, punctuation, mark, other. */
+/* Code point -> what the tokenizers library takes it for. */
 #include "text/hugging_face/hf_unicode.h"
 
-#include <utf8proc.h>
+#include <stddef.h>
 
 #include "text/tokenizer_unicode.h"
 
-static utf8proc_category_t category(uint32_t code) {
-    return utf8proc_category((utf8proc_int32_t)code);
-}
+typedef struct character_row {
+    uint32_t first;
+    uint16_t flags, script;
+} character_row;
 
-bool hf_is_numeric(uint32_t code) {
-    const utf8proc_category_t c = category(code);
-    return c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_NO;
-}
+#define CHARACTERS(first, flags, script) {first, flags, script},
+static const character_row character_rows[] = {
+#include "text/hugging_face/hf_characters.def"
+};
+#undef CHARACTERS
 
-bool hf_is_mark(uint32_t code) {
-    const utf8proc_category_t c = category(code);
-    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
-}
+typedef struct lower_row {
+    uint32_t first, last, lower;
+} lower_row;
 
-bool hf_is_nonspacing_mark(uint32_t code) {
-    return category(code) == UTF8PROC_CATEGORY_MN;
-}
+#define LOWER(first, last, lower) {first, last, lower},
+static const lower_row lower_rows[] = {
+#include "text/hugging_face/hf_characters.def"
+};
+#undef LOWER
 
-bool hf_is_punctuation(uint32_t code) {
-    return unicode_is_punctuation(code);
-}
-
-bool hf_is_other(uint32_t code) {
-    return unicode_is_other(code);
-}
-
-bool hf_is_word(uint32_t code) {
-    switch (category(code)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    default: break;
+static const character_row *row_of(uint32_t code) {
+    size_t low = 0, high = sizeof character_rows / sizeof character_rows[0];
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (character_rows[middle].first <= code) low = middle;
+        if (character_rows[middle].first > code) high = middle;
     }
-    if (code == 0x200c || code == 0x200d) return true;
-    /* Symbols that are Other_Alphabetic: letters in circles and squares. */
-    return (code >= 0x24b6 && code <= 0x24e9) || (code >= 0x1f130 && code <= 0x1f149) ||
-           (code >= 0x1f150 && code <= 0x1f169) || (code >= 0x1f170 && code <= 0x1f189);
+    return &character_rows[low];
+}
+
+unsigned hf_character(uint32_t code) {
+    return row_of(code)->flags;
+}
+
+uint32_t hf_script(uint32_t code) {
+    return row_of(code)->script;
+}
+
+uint32_t hf_lower(uint32_t code) {
+    for (size_t i = 0; i < sizeof lower_rows / sizeof lower_rows[0] && code >= 0x1c89; i++) {
+        const lower_row *row = &lower_rows[i];
+        if (code >= row->first && code <= row->last) return row->lower + (code - row->first);
+    }
+    return unicode_lower(code);
 }
 
 bool hf_is_chinese(uint32_t code) {
