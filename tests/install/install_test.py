@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
 SOURCE = Path(__file__).resolve().parents[2]
-EXAMPLES = ("simple", "chat", "batch", "embed")
+EXAMPLES = ("simple", "chat", "batch", "embed", "classify")
 WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
 SKIPPED = 77
 
@@ -149,7 +150,45 @@ def model():
     return (f"{folder}/llama-q8_0.gguf", False) if folder else (None, False)
 
 
+def protobuf(*fields):
+    """(number, value) each: an integer below 128, text, or bytes of a message below 128 bytes."""
+    out = b""
+    for number, value in fields:
+        value = value.encode() if isinstance(value, str) else value
+        out += bytes([number << 3, value]) if isinstance(value, int) else bytes([number << 3 | 2, len(value)]) + value
+    return out
+
+
+def network(op, dims):
+    """An ONNX model of one node: y = op(x), x: float[dims]."""
+    shape = protobuf(*((1, protobuf((1, d))) for d in dims))
+    x = protobuf((1, "x"), (2, protobuf((1, protobuf((1, 1), (2, shape))))))
+    node = protobuf((1, "x"), (2, "y"), (4, op))
+    graph = protobuf((1, node), (2, "g"), (11, x), (12, protobuf((1, "y"))))
+    return protobuf((1, 8), (7, graph), (8, protobuf((2, 17))))
+
+
+def check_classify(place, folder):
+    environment = place.environment()
+    flat, pooled = place.work / "flat.onnx", place.work / "pooled.onnx"
+    flat.write_bytes(network("Identity", [1, 4]))
+    pooled.write_bytes(network("GlobalAveragePool", [1, 3, 2, 2]))
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4), }\n"
+    array = place.work / "x.npy"
+    array.write_bytes(b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + struct.pack("<4f", 0, 2, 1, 2))
+    labels = place.work / "labels.txt"
+    labels.write_text("zero\none\ntwo\n")
+    said = run(folder / "classify", flat, array, labels, environment=environment)
+    expect([line.split(None, 1) for line in said.splitlines()] == [["0.3995", "one"], ["0.3995", "class 3"], ["0.1470", "two"],
+                                                                  ["0.0541", "zero"]], f"classify gave\n{said}")
+    picture = place.work / "red.ppm"
+    picture.write_bytes(b"P6 4 4 255\n" + b"\xff\0\0" * 16)
+    said = run(folder / "classify", pooled, picture, labels, environment=environment)
+    expect(said.splitlines()[0].endswith("zero") and len(said.splitlines()) == 3, f"classify gave\n{said}")
+
+
 def check_examples(place, folder):
+    check_classify(place, folder)
     path, knows = model()
     if not path:
         print("not run: neither ONDOL_TEST_MODEL nor ONDOL_TINY_MODELS is set")
