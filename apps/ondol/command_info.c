@@ -17,7 +17,7 @@
 #define ENCODINGS_MAX     64
 
 typedef struct info_flags {
-    bool all, tensors, graph, lowered, plan, json;
+    bool all, tensors, graph, lowered, plan, check, json;
     int64_t context;
     model_flags model;
 } info_flags;
@@ -31,6 +31,8 @@ static const option_row rows[] = {
     {"lowered", 0, OPTION_FLAG, AT(lowered), NULL, "print what the optimizer made of the graph", 0,
      0},
     {"plan", 0, OPTION_FLAG, AT(plan), NULL, "print the plan: steps, devices, memory", 0, 0},
+    {"check", 0, OPTION_FLAG, AT(check), NULL,
+     "hold an ONNX file against the rules of the specification", 0, 0},
     {"ctx", 'c', OPTION_COUNT, AT(context), "N", "tokens to tell the memory for (4096 at most)", 1,
      1e9},
     {"json", 0, OPTION_FLAG, AT(json), NULL, "print JSON", 0, 0},
@@ -384,6 +386,15 @@ static int print_description(info *in) {
     return status;
 }
 
+/* Ends with 0 where the file keeps the rules; otherwise the first that it breaks is reported. */
+static int check_file(info *in) {
+    ondol_error err;
+    if (ondol_file_check(in->file, &err)) return report_error(&err);
+    if (in->flags.json) return json_print(json_pack("{s:b}", "valid", 1));
+    printf("%s: it keeps the rules of ONNX\n", in->o.path);
+    return EXIT_DONE;
+}
+
 static int info_with(info *in, const char *model) {
     ondol_error err;
     const info_flags *f = &in->flags;
@@ -391,6 +402,7 @@ static int info_with(info *in, const char *model) {
     if (!status) status = opened_engine(&in->o, &f->model);
     if (status) return status;
     if (ondol_file_open(in->o.engine, in->o.path, &in->file, &err)) return report_error(&err);
+    if (f->check) return check_file(in);
     if (f->graph && is_onnx(in)) return print_description(in);
     status = count_tensors(in);
     if (!status) status = try_model(in);
@@ -405,8 +417,8 @@ static int run(const command *self, int argc, char **argv) {
     info in = {0};
     int count = 0, status = EXIT_DONE;
     if (!options_parse(self, &in.flags, argc, argv, &count, &status)) return status;
-    if (in.flags.graph + in.flags.lowered + in.flags.plan > 1) {
-        return report_usage("info", "give one of --graph, --lowered and --plan");
+    if (in.flags.graph + in.flags.lowered + in.flags.plan + in.flags.check > 1) {
+        return report_usage("info", "give one of --graph, --lowered, --plan and --check");
     }
     status = info_with(&in, argv[0]);
     ondol_file_close(in.file);

@@ -32,6 +32,13 @@ ONDOL_API void ondol_model_cost(const ondol_model *model, double *decode_bytes,
 ONDOL_API ondol_status ondol_file_describe(const ondol_file *file, char *text, size_t capacity,
                                            size_t *count, ondol_error *err);
 
+/* Holds an ONNX file against the rules of the specification: its structure, names, types,
+ * attributes, the sizes of all tensors and of external data, and each operator's own rules as far
+ * as types and shapes are known. Tensors' values are not read, but for indices of sparse ones.
+ * Errors: FORMAT with the node or tensor and the rule; UNSUPPORTED (GGUF; an operator or version
+ * that is not known); NOT_FOUND, IO (external data); LIMIT, MEMORY. */
+ONDOL_API ondol_status ondol_file_check(ondol_file *file, ondol_error *err);
+
 /* The machine's limits, measured in this process with the engine's threads: streaming read in bytes
  * per second, and int8 multiply-add operations (2 for each) per second; 0 where not measurable.
  * Takes about half a second. Errors: MEMORY. */

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "formats/onnx/onnx_check.h"
 #include "formats/onnx/onnx_print.h"
+#include "models/onnx_import.h"
 #include "ondol/ondol_experimental.h"
 
 /* Elements of a tensor in the text of a file. */
@@ -105,5 +107,19 @@ ondol_status ondol_file_describe(const ondol_file *file, char *text, size_t capa
     if (status == ONDOL_OK) status = base_buffer_status(&b, "text of the file", err);
     if (status == ONDOL_OK) api_text_give(&b, text, capacity, count);
     base_buffer_destroy(&b);
+    return status;
+}
+
+ondol_status ondol_file_check(ondol_file *file, ondol_error *err) {
+    const ondol_allocator *a = &file->engine->allocator;
+    graph *g = NULL;
+    ondol_status status = ONDOL_OK;
+    if (!file->onnx) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED, "only ONNX files are checked");
+    }
+    TRY(onnx_check_model(a, onnx_file_model(file->onnx), file->onnx, err));
+    TRY(models_graph_from_onnx(a, file->onnx, &g, err));
+done:
+    graph_destroy(g);
     return status;
 }

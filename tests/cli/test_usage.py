@@ -81,7 +81,7 @@ class UsageErrors(Case):
         self.fails(2, "unexpected argument 'x'", "devices", "x")
         self.fails(2, "--ids stands in place of the PROMPT", "run", "m", "p", "--ids", "1,2")
         self.fails(2, "give one of TEXT, --file and --ids", "tokenize", "m", "t", "--ids", "1")
-        self.fails(2, "give one of --graph, --lowered and --plan", "info", "m", "--graph", "--plan")
+        self.fails(2, "give one of --graph, --lowered, --plan and --check", "info", "m", "--graph", "--plan")
 
     def test_no_prompt_on_a_terminal(self):
         terminal = Terminal("run", "m")
