@@ -69,6 +69,18 @@ static const property_row property_rows[] = {
     {"spaceseparator", "\\p{Zs}"},
 };
 
+/* What may stand in [:...:]. */
+static const char *const posix_names[] = {"alnum", "alpha", "ascii", "blank", "cntrl",
+                                          "digit", "graph", "lower", "print", "punct",
+                                          "space", "upper", "word",  "xdigit"};
+
+static bool is_posix(const char *name) {
+    for (size_t i = 0; i < sizeof posix_names / sizeof posix_names[0]; i++) {
+        if (strcmp(posix_names[i], name) == 0) return true;
+    }
+    return false;
+}
+
 /* General categories and yes-or-no properties that PCRE2 knows by the same name. */
 static const char *const same_names[] = {"c",
                                          "cc",
@@ -163,7 +175,7 @@ bool hf_regex_property(const char *name, size_t n, bool posix, base_buffer *out,
         plain[used++] = upper ? (char)(c - 'A' + 'a') : c;
     }
     plain[used] = 0;
-    if (used == 0) return false;
+    if (used == 0 || (posix && !is_posix(plain))) return false;
     if (posix && strcmp(plain, "punct") == 0) {
         base_buffer_append_text(out, "\\p{P}\\p{S}");
         return true;

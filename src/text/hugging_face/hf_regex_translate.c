@@ -633,14 +633,11 @@ ondol_status hf_regex_translate(text_view pattern, base_buffer *out, const char 
     }
     while (t.at < t.n && t.status == ONDOL_OK && !out->fault)
         translate_one(&t);
-    if (t.status == ONDOL_OK && t.groups > 0) fault(&t, ONDOL_E_FORMAT, "a ( without its )");
     for (unsigned i = 0; i < t.group_closes[0]; i++)
         base_buffer_append_text(out, ")");
+    *what = "a pattern that becomes too long";
+    if (out->fault) return out->fault == BASE_BUFFER_NO_MEMORY ? ONDOL_E_MEMORY : ONDOL_E_LIMIT;
+    if (t.groups > 0) fault(&t, ONDOL_E_FORMAT, "a ( without its )");
     *what = t.what;
-    if (t.status == ONDOL_OK && out->fault == BASE_BUFFER_NO_MEMORY) return ONDOL_E_MEMORY;
-    if (t.status == ONDOL_OK && out->fault) {
-        *what = "a pattern that becomes too long";
-        return ONDOL_E_LIMIT;
-    }
     return t.status;
 }
