@@ -166,6 +166,10 @@ static ondol_status decode(ondol_engine *engine, const text_buffer *file, const 
             ondol_value_create(decoder, ONDOL_ELEMENT_UINT8, 1, &count, file->bytes, &value, err);
     }
     if (!status) status = run_model(decoder, value, NULL, &info, err);
+    if (!status && info.elements == 0) {
+        *err = (ondol_error){.status = ONDOL_E_FORMAT, .text = "no picture that can be read"};
+        status = ONDOL_E_FORMAT;
+    }
     if (!status) {
         status = open_model(engine, image_resize_model, sizeof image_resize_model, &resizer, err);
     }

@@ -189,8 +189,8 @@ static int infer_with(infer *x, const char *path) {
     if (!status) status = run_all(x);
     if (status) return status;
     qsort(x->seconds, (size_t)x->runs, sizeof *x->seconds, compare_seconds);
-    status = print_results(x);
-    if (!status && x->flags.output) status = infer_output_write(x->network, x->flags.output);
+    if (x->flags.output) status = infer_output_write(x->network, x->flags.output);
+    if (!status) status = print_results(x);
     if (!status && x->flags.profile) {
         status = infer_profile_write(x->network, x->flags.profile, !x->flags.json);
     }

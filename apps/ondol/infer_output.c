@@ -53,6 +53,14 @@ static summary summarize(const ondol_value_info *info, size_t top) {
     return s;
 }
 
+/* Names and texts come from a file: control characters do not reach the terminal. */
+static void print_plain(const char *text, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+}
+
 static void print_shape(const ondol_value_info *info) {
     printf("%s[", ondol_element_name(info->element));
     for (size_t i = 0; i < info->rank; i++)
@@ -64,7 +72,9 @@ static void print_value(const char *name, const ondol_value *value, size_t top, 
     static const char *const kinds[] = {"tensor", "sequence", "optional", "map"};
     ondol_value_info info = {.struct_size = sizeof info};
     if (!value || ondol_value_get_info(value, &info, NULL)) return;
-    printf("%*s%s  ", indent, "", name);
+    printf("%*s", indent, "");
+    print_plain(name, strlen(name));
+    printf("  ");
     if (info.kind != ONDOL_VALUE_TENSOR) {
         printf("%s of %zu\n", kinds[info.kind], info.items);
         for (size_t i = 0; i < info.items && i < 20; i++) {
@@ -80,7 +90,9 @@ static void print_value(const char *name, const ondol_value *value, size_t top, 
             const char *text = "";
             size_t n = 0;
             ondol_value_string(value, i, &text, &n, NULL);
-            printf("%s'%.*s'", i ? ", " : "  ", (int)n, text);
+            printf("%s'", i ? ", " : "  ");
+            print_plain(text, n);
+            printf("'");
         }
         printf("\n");
         return;
@@ -153,7 +165,7 @@ json_t *infer_output_json(const ondol_network *network, size_t output, size_t to
     ondol_port port = {.struct_size = sizeof port};
     if (ondol_network_output(network, output, &port, NULL)) return json_null();
     json_t *out = value_json(ondol_network_result(network, output), top);
-    json_object_set_new(out, "name", json_string(port.name));
+    json_object_set_new(out, "name", json_text(port.name, strlen(port.name)));
     return out;
 }
 

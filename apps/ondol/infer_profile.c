@@ -42,11 +42,11 @@ static void on_node(void *user, const ondol_node_profile *row) {
     p->ops[i].time_ns += row->time_ns;
     if (!row->runs) return;
     const double us = 1e-3 * (double)row->time_ns / (double)row->runs;
-    json_array_append_new(p->events,
-                          json_pack("{s:s, s:s, s:s, s:i, s:s, s:f, s:f, s:{s:s, s:I}}", "name",
-                                    row->node, "cat", name, "ph", "X", "pid", 1, "tid", row->device,
-                                    "ts", 1e-3 * (double)p->at_ns, "dur", us, "args", "kernel",
-                                    row->kernel, "runs", (json_int_t)row->runs));
+    json_array_append_new(
+        p->events, json_pack("{s:o, s:s, s:s, s:i, s:s, s:f, s:f, s:{s:s, s:I}}", "name",
+                             json_text(row->node, strlen(row->node)), "cat", name, "ph", "X", "pid",
+                             1, "tid", row->device, "ts", 1e-3 * (double)p->at_ns, "dur", us,
+                             "args", "kernel", row->kernel, "runs", (json_int_t)row->runs));
     p->at_ns += row->time_ns / row->runs;
 }
 
