@@ -230,11 +230,14 @@ static void roles_of_files(void **state) {
     text_tokenizer_destroy(tok);
 
     const int64_t ends[] = {4, 0};
-    const text_hf_options options = {1, TEXT_ID_DEFAULT, ends, 2};
+    const text_hf_options options = {1, 77, ends, 2};
+    files.tokenizer_config = view("{\"eos_token\": \"<s>\"}");
     ASSERT_OK(text_tokenizer_from_json(&heap, &files, &options, &tok, &err));
     assert_int_equal(text_token_special(tok, TEXT_BOS), 1);
     assert_int_equal(text_token_special(tok, TEXT_EOS), 4);
-    assert_true(text_token_is_end(tok, 0));
+    assert_int_equal(text_token_special(tok, TEXT_PAD), 0);
+    for (int32_t id = 0; id < 5; id++)
+        assert_int_equal(text_token_is_end(tok, id), id != 1);
     text_tokenizer_destroy(tok);
 
     const text_hf_options wrong = {5, TEXT_ID_DEFAULT, NULL, 0};

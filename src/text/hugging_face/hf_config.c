@@ -35,7 +35,7 @@ static int32_t token_of(const text_tokenizer *tok, const json_t *v) {
     return text_token_find(tok, json_string_value(v), json_string_length(v));
 }
 
-static bool id_exists(const text_tokenizer *tok, json_int_t id) {
+static bool id_exists(const text_tokenizer *tok, int64_t id) {
     return id >= 0 && (uint64_t)id < tok->n_tokens;
 }
 
@@ -74,10 +74,7 @@ static ondol_status apply_options(text_tokenizer *tok, const text_hf_options *op
         TRY(option_id(tok, options->bos, "bos", err));
         tok->special_ids[TEXT_BOS] = (int32_t)options->bos;
     }
-    if (options->pad >= 0) {
-        TRY(option_id(tok, options->pad, "padding", err));
-        tok->special_ids[TEXT_PAD] = (int32_t)options->pad;
-    }
+    if (id_exists(tok, options->pad)) tok->special_ids[TEXT_PAD] = (int32_t)options->pad;
     for (size_t i = 0; i < options->n_ends; i++) {
         TRY(option_id(tok, options->ends[i], "eos", err));
         const int32_t id = (int32_t)options->ends[i];
@@ -138,8 +135,13 @@ ondol_status hf_config_apply(text_tokenizer *tok, const text_hf_files *files,
     TRY(apply_options(tok, options, err));
     for (size_t i = 0; i < ROLE_COUNT; i++) {
         const role_row *row = &role_rows[i];
-        set_role(tok, row->role, token_of(tok, json_read_member(config, row->name)));
-        set_role(tok, row->role, token_of(tok, json_read_member(map, row->name)));
+        const json_t *const named[] = {json_read_member(config, row->name),
+                                       json_read_member(map, row->name)};
+        for (int k = 0; k < 2; k++) {
+            const int32_t id = token_of(tok, named[k]);
+            set_role(tok, row->role, id);
+            if (id >= 0 && row->role == TEXT_EOS) tok->flags[id] |= TOKEN_ENDS;
+        }
         if (row->id_name) {
             const json_t *ids = json_read_member(generation, row->id_name);
             set_role(tok, row->role, ids_of(tok, ids, row->role == TEXT_EOS));
