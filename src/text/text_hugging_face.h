@@ -16,10 +16,9 @@ typedef struct text_hf_files {
 
 /* What another file says about tokens (genai_config.json), which counts before the files above. */
 typedef struct text_hf_options {
-    int64_t bos; /* an id; TEXT_ID_DEFAULT: as the files above say */
-    int64_t pad; /* the same; an id outside the vocabulary counts as not said */
-    const int64_t
-        *ends; /* ids that end a generation besides those of the files; the first is EOS */
+    int64_t bos;         /* an id; TEXT_ID_DEFAULT: as the files above say */
+    int64_t pad;         /* the same; an id outside the vocabulary counts as not said */
+    const int64_t *ends; /* end a generation besides those of the files; the first is EOS */
     size_t n_ends;
 } text_hf_options;
 

@@ -1,5 +1,5 @@
-/* The neutral description of a tokenizer, filled by models/ from a GGUF file or a tokenizer.json.
- * Everything in it is borrowed and need live only until text_tokenizer_create returns. */
+/* The neutral description of a tokenizer, filled by models/ from a GGUF file. Everything in it is
+ * borrowed and need live only until text_tokenizer_create returns. */
 #ifndef TEXT_TEXT_SPEC_H
 #define TEXT_TEXT_SPEC_H
 
