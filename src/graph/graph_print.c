@@ -99,6 +99,7 @@ static void print_node(const graph *g, const graph_node *n, base_buffer *out) {
     for (uint32_t i = 0; i < n->output_count; i++) {
         if (i) base_buffer_append_text(out, ", ");
         print_value_name(g, n->outputs[i], out);
+        if (n->outputs[i] == GRAPH_NONE) continue;
         base_buffer_append_text(out, " ");
         graph_print_type(g, g->values + n->outputs[i], out);
     }

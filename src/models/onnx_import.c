@@ -134,7 +134,11 @@ static ondol_status add_output(onnx_importer *im, onnx_import_scope *s,
     ondol_status status = ONDOL_OK;
     TRY(onnx_import_text(im, s->g, "", info->name, &name));
     TRY(onnx_scope_find(im, s, info->name, &v));
-    if (v != GRAPH_NONE && info->type && s->g->values[v].kind == GRAPH_VALUE_INTERMEDIATE) {
+    if (v == GRAPH_NONE) {
+        TRY(base_fail(im->err, ONDOL_E_FORMAT,
+                      "it is an argument that a function's call leaves out"));
+    }
+    if (info->type && s->g->values[v].kind == GRAPH_VALUE_INTERMEDIATE) {
         TRY(onnx_import_refine(im, s->g, v, info->type));
     }
     TRY(graph_add_output(s->g, name, v, im->err));

@@ -238,6 +238,13 @@ class Graph(Case):
         self.fails(1, "expected a name that ends in", "graph", path, "-o", self.folder / "sums.$(x)")
         self.fails(1, "absent.onnx", "graph", self.folder / "absent.onnx")
 
+    def test_outputs_that_nobody_wants(self):
+        last = message(*((1, i) for i in "xwr"), (2, ""), (2, "y"), (4, "RNN"), (5, attribute("hidden_size", 1)))
+        inputs = [("x", FLOAT, [1, 1, 1]), ("w", FLOAT, [1, 1, 1]), ("r", FLOAT, [1, 1, 1])]
+        path = self.write("last.onnx", model([last], inputs, [("y", FLOAT, [1, 1, 1])]))
+        self.assertIn("RNN", self.succeeds("graph", path).out)
+        self.succeeds("infer", path, "--random")
+
     @unittest.skipUnless(shutil.which("dot"), "Graphviz is not there")
     def test_svg(self):
         self.succeeds("graph", self.write("sums.onnx", sums()), "-o", self.folder / "sums.svg")

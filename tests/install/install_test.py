@@ -66,7 +66,7 @@ def install(place):
     missing = [name for name in wanted if not (place.prefix / name).is_file()]
     expect(not missing, f"not installed: {missing}")
     places = [path for path in place.prefix.glob("**/*") if path.is_file() and str(place.build).encode() in path.read_bytes()
-              and path.suffix in (".pc", ".cmake", ".h", ".1")]
+              and (path.suffix in (".pc", ".cmake", ".h") or "man" in path.parts)]
     expect(not places, f"these name the build folder: {places}")
 
 

@@ -189,6 +189,22 @@ static void parts_of_split(void **state) {
     expect(f, n, 2, SHAPE(1, 2)); /* the last one is smaller */
 }
 
+/* Outputs that are left out have no type to print. */
+static void absent_outputs_are_printed(void **state) {
+    fixture *f = *state;
+    base_buffer text;
+    const graph_value_id x = input(f, SHAPE(4));
+    const graph_node_id n = node(f, "Split", 2, 1, &x);
+    f->g->nodes[n].outputs[0] = GRAPH_NONE;
+    ondol_error err;
+    ASSERT_OK(graph_infer_node(f->g, n, &err));
+    base_buffer_init(&text, &f->a, 1 << 16);
+    graph_print(f->g, &text);
+    base_buffer_append(&text, "", 1);
+    ASSERT_CONTAINS(text.data, "float[2] = Split");
+    base_buffer_destroy(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_stays_within_int64),
@@ -196,6 +212,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(numbers_go_through, begin, end),
         cmocka_unit_test_setup_teardown(extremes, begin, end),
         cmocka_unit_test_setup_teardown(parts_of_split, begin, end),
+        cmocka_unit_test_setup_teardown(absent_outputs_are_printed, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static const char *only_type(const graph_node *n, const char *type, size_t *leng
 }
 
 static void set_type(graph *g, const graph_node *n, uint32_t i, const char *type, size_t length) {
+    if (n->outputs[i] == GRAPH_NONE) return;
     graph_value *v = g->values + n->outputs[i];
     char name[16] = {0};
     v->shape = graph_shape_unknown();
