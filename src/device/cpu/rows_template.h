@@ -200,6 +200,22 @@ static float reduce(cpu_reduction op, const float *x, size_t n) {
 }
 #undef EXTREME
 
+/* Element by element; 16 at a time, without a branch. */
+#define EXTREMES(better)                                                                           \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + 16 <= n; i += 16) {                                                             \
+            float most[16], v[16];                                                                 \
+            memcpy(most, total + i, sizeof most);                                                  \
+            memcpy(v, x + i, sizeof v);                                                            \
+            for (unsigned l = 0; l < 16; l++)                                                      \
+                most[l] = v[l] better most[l] || v[l] != v[l] ? v[l] : most[l];                    \
+            memcpy(total + i, most, sizeof most);                                                  \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            total[i] = x[i] better total[i] || x[i] != x[i] ? x[i] : total[i];                     \
+    } while (0)
+
 static void accumulate(cpu_reduction op, float *total, const float *x, size_t n) {
     switch (op) {
     case CPU_REDUCTION_SUM:
@@ -214,16 +230,11 @@ static void accumulate(cpu_reduction op, float *total, const float *x, size_t n)
         for (size_t i = 0; i < n; i++)
             total[i] += fabsf(x[i]);
         break;
-    case CPU_REDUCTION_MAX:
-        for (size_t i = 0; i < n; i++)
-            total[i] = x[i] > total[i] || x[i] != x[i] ? x[i] : total[i];
-        break;
-    case CPU_REDUCTION_MIN:
-        for (size_t i = 0; i < n; i++)
-            total[i] = x[i] < total[i] || x[i] != x[i] ? x[i] : total[i];
-        break;
+    case CPU_REDUCTION_MAX: EXTREMES(>); break;
+    case CPU_REDUCTION_MIN: EXTREMES(<); break;
     }
 }
+#undef EXTREMES
 
 static void softmax(float *dst, const float *x, size_t n, int take_log) {
     const float most = reduce(CPU_REDUCTION_MAX, x, n);

@@ -107,6 +107,30 @@ done:
 }
 
 /* Dense input: each channel is a row; with channels last, rows are added up. */
+/* Channels of a unit: two lines of the cache for each pixel, and pixels that follow each other. */
+#define GLOBAL_CHANNELS ((size_t)128)
+
+typedef struct global_job {
+    const cpu_rows *rows;
+    cpu_reduction op;
+    const float *x;
+    float *y;
+    size_t channels, pixels, blocks; /* blocks: of an image's channels */
+} global_job;
+
+static void global_unit(uint32_t unit, unsigned thread, void *argument) {
+    const global_job *j = argument;
+    const size_t image = unit / j->blocks, first = unit % j->blocks * GLOBAL_CHANNELS;
+    const size_t left = j->channels - first;
+    const size_t count = left < GLOBAL_CHANNELS ? left : GLOBAL_CHANNELS;
+    const float *from = j->x + image * j->pixels * j->channels + first;
+    float *to = j->y + image * j->channels + first;
+    (void)thread;
+    memcpy(to, from, count * sizeof *to);
+    for (size_t p = 1; p < j->pixels; p++)
+        j->rows->accumulate(j->op, to, from + p * j->channels, count);
+}
+
 ondol_status cpu_run_global_pool(plan_call *c, ondol_error *err) {
     const cpu_rows *rows = cpu_rows_select(cpu_device_of(c->device)->isa);
     const bool most = c->g->nodes[c->node].op == GRAPH_OP_GLOBAL_MAX_POOL;
@@ -125,11 +149,13 @@ ondol_status cpu_run_global_pool(plan_call *c, ondol_error *err) {
     if (y->elems && !pixels) return plan_call_fail(c, err, "nothing to pool");
     float *to = y->data;
     const float *from = x->data, divisor = (float)pixels;
-    for (size_t i = 0; i < images && x->channels_last; i++, to += channels) {
-        memcpy(to, from, channels * sizeof *to);
-        from += channels;
-        for (size_t p = 1; p < pixels; p++, from += channels)
-            rows->accumulate(op, to, from, channels);
+    if (x->channels_last && y->elems) {
+        global_job j = {.rows = rows, .op = op, .x = from, .y = to, .channels = channels};
+        j.pixels = pixels;
+        j.blocks = (channels + GLOBAL_CHANNELS - 1) / GLOBAL_CHANNELS;
+        if (images > BASE_POOL_UNITS_MAX / j.blocks)
+            return plan_call_fail(c, err, "%zu images are too many", images);
+        plan_call_parallel(c, (uint32_t)(images * j.blocks), global_unit, &j);
     }
     for (size_t i = 0; i < images * channels && !x->channels_last; i++)
         to[i] = rows->reduce(op, from + i * pixels, pixels);
