@@ -28,7 +28,7 @@ def kernels():
         found.setdefault(op, [])
         if device not in found[op]:
             found[op].append(device)
-    for op in re.findall(r"^HOST\((\w+),", (ROOT / "src/device/host_kernels.def").read_text(), re.M):
+    for op in re.findall(r"^HOST(?:_ANY_LAYOUT)?\((\w+),", (ROOT / "src/device/host_kernels.def").read_text(), re.M):
         add(op, "host")
     for op, name in re.findall(r'^CPU(?:_ANY_LAYOUT)?\((\w+), "([^"]*)",', (ROOT / "src/device/cpu/ops/cpu_kernels.def").read_text(), re.M):
         add(op, f"cpu ({name})")

@@ -13,6 +13,28 @@ void host_dense_steps(uint32_t rank, const int64_t *dims, int64_t *steps) {
     }
 }
 
+void host_value_steps(const tensor_value *v, int64_t *steps) {
+    host_dense_steps(v->rank, v->dims, steps);
+    if (!v->channels_last) return;
+    const int64_t channels = v->dims[1], image = steps[0];
+    for (uint32_t i = 2; i < v->rank; i++)
+        steps[i] = (int64_t)((uint64_t)steps[i] * (uint64_t)channels);
+    steps[0] = image;
+    steps[1] = 1;
+}
+
+static void rotate(int64_t *list, uint32_t rank) {
+    const int64_t channel = list[1];
+    memmove(list + 1, list + 2, (rank - 2) * sizeof *list);
+    list[rank - 1] = channel;
+}
+
+void host_box_channels_last(host_box *box) {
+    rotate(box->dims, box->rank);
+    rotate(box->dst_step, box->rank);
+    rotate(box->src_step, box->rank);
+}
+
 ondol_status host_move_element(tensor_value *dst, uint64_t i, const tensor_value *src, uint64_t k,
                                ondol_error *err) {
     const unsigned bits = tensor_element_bits(dst->element);

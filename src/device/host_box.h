@@ -19,6 +19,12 @@ typedef struct host_box {
 /* Steps of a dense tensor. */
 void host_dense_steps(uint32_t rank, const int64_t *dims, int64_t *steps);
 
+/* Steps of a tensor as it lies. */
+void host_value_steps(const tensor_value *v, int64_t *steps);
+
+/* The same box with its dimensions in the order in which an image with channels last lies. */
+void host_box_channels_last(host_box *box);
+
 /* Moves a box between tensors of one element type, of any type; the caller has seen to it that all
  * of it lies within both. Large ones are cut for the threads. Errors: LIMIT, MEMORY (strings). */
 ondol_status host_box_move(const plan_call *c, const host_box *box, tensor_value *dst,

@@ -6,11 +6,46 @@
 #include "device/host_box.h"
 #include "device/host_ops.h"
 
+/* Whether axes that lie at these places in memory, in this order, stay as they lie: dimensions of 1
+ * may go anywhere. */
+static bool in_order(const int64_t *dims, const uint32_t *places, const uint32_t *axes,
+                     uint32_t rank) {
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        if (dims[axes[i]] == 1) continue;
+        if (places[axes[i]] < next) return false;
+        next = places[axes[i]];
+    }
+    return true;
+}
+
+/* Gives a view where the permuted axes of x lie in memory as those of a dense tensor do, or of an
+ * image with channels last. */
+static ondol_status turn_in_place(plan_call *c, const tensor_value *x, const uint32_t *axes,
+                                  bool *done, ondol_error *err) {
+    const uint32_t rank = x->rank;
+    uint32_t places[TENSOR_MAX_RANK], last[TENSOR_MAX_RANK];
+    int64_t dims[TENSOR_MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) {
+        places[i] = x->channels_last && i > 0 ? (i == 1 ? rank - 1 : i - 1) : i;
+        dims[i] = x->dims[axes[i]];
+        last[i] = axes[i == 0 ? 0 : i == rank - 1 ? 1 : i + 1];
+    }
+    const bool dense = in_order(x->dims, places, axes, rank);
+    const bool turned = !dense && tensor_value_can_turn(x) && in_order(x->dims, places, last, rank);
+    *done = dense || turned;
+    if (!*done) return ONDOL_OK;
+    ondol_status status = plan_call_view(c, 0, 0, rank, dims, err);
+    if (status == ONDOL_OK) c->outputs[0]->channels_last = turned;
+    return status;
+}
+
 ondol_status host_transpose(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
     host_box box = {0};
     int64_t steps[TENSOR_MAX_RANK];
-    bool seen[TENSOR_MAX_RANK] = {false};
+    uint32_t axes[TENSOR_MAX_RANK];
+    bool seen[TENSOR_MAX_RANK] = {false}, done = false;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_tensor(c, 0, &x, err));
     const graph_attribute *perm = graph_get_attribute(c->g, c->node, "perm");
@@ -19,15 +54,18 @@ ondol_status host_transpose(plan_call *c, ondol_error *err) {
                               perm->int_count, x->rank);
     }
     box.rank = x->rank;
-    host_dense_steps(x->rank, x->dims, steps);
+    host_value_steps(x, steps);
     for (uint32_t i = 0; i < x->rank; i++) {
         uint32_t from = x->rank - 1 - i;
         if (perm) TRY(plan_call_axis(c, perm->ints[i], x->rank, &from, err));
         if (seen[from]) return plan_call_fail(c, err, "axis %" PRIu32 " twice in perm", from);
         seen[from] = true;
+        axes[i] = from;
         box.dims[i] = x->dims[from];
         box.src_step[i] = steps[from];
     }
+    TRY(turn_in_place(c, x, axes, &done, err));
+    if (done) return ONDOL_OK;
     TRY(plan_call_output(c, 0, x->element, x->rank, box.dims, &y, err));
     host_dense_steps(y->rank, y->dims, box.dst_step);
     TRY(host_box_move(c, &box, y, x, err));
@@ -105,6 +143,7 @@ ondol_status host_concat(plan_call *c, ondol_error *err) {
     int64_t dims[TENSOR_MAX_RANK], at = 0;
     uint32_t axis = 0;
     uint64_t total = 0;
+    bool last = false;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_tensor(c, 0, &first, err));
     TRY(plan_call_axis(c, graph_get_int(c->g, c->node, "axis"), first->rank, &axis, err));
@@ -120,16 +159,19 @@ ondol_status host_concat(plan_call *c, ondol_error *err) {
                                   "axis %" PRIu32,
                                   i, axis);
         }
+        last = last || x->channels_last;
     }
     dims[axis] = (int64_t)total;
     TRY(plan_call_output(c, 0, first->element, first->rank, dims, &y, err));
+    y->channels_last = last;
     for (uint32_t i = 0; i < c->input_count && y->elems; i++) {
         host_box box = {.rank = first->rank};
         x = c->inputs[i];
         memcpy(box.dims, x->dims, x->rank * sizeof *box.dims);
-        host_dense_steps(y->rank, y->dims, box.dst_step);
-        host_dense_steps(x->rank, x->dims, box.src_step);
+        host_value_steps(y, box.dst_step);
+        host_value_steps(x, box.src_step);
         box.dst_start = at * box.dst_step[axis];
+        if (last) host_box_channels_last(&box);
         TRY(host_box_move(c, &box, y, x, err));
         at += x->dims[axis];
     }
@@ -182,9 +224,11 @@ ondol_status host_split(plan_call *c, ondol_error *err) {
         memcpy(box.dims, x->dims, x->rank * sizeof *box.dims);
         box.dims[axis] = sizes[i];
         TRY(plan_call_output(c, i, x->element, x->rank, box.dims, &y, err));
-        host_dense_steps(y->rank, y->dims, box.dst_step);
-        host_dense_steps(x->rank, x->dims, box.src_step);
+        y->channels_last = x->channels_last;
+        host_value_steps(y, box.dst_step);
+        host_value_steps(x, box.src_step);
         box.src_start = at * box.src_step[axis];
+        if (x->channels_last) host_box_channels_last(&box);
         if (y->elems) TRY(host_box_move(c, &box, y, x, err));
         at += sizes[i];
     }
@@ -205,6 +249,16 @@ static int64_t slice_axis(int64_t size, int64_t *start, int64_t end, int64_t ste
     if (step > 0) return end > from ? (end - from - 1) / step + 1 : 0;
     return from > end ? (int64_t)(((uint64_t)from - (uint64_t)end - 1) / (0 - (uint64_t)step)) + 1
                       : 0;
+}
+
+/* A slice of everything, in its order. */
+static bool is_whole(const host_box *box, const tensor_value *x) {
+    int64_t steps[TENSOR_MAX_RANK];
+    host_value_steps(x, steps);
+    bool whole = box->src_start == 0;
+    for (uint32_t i = 0; i < x->rank && whole; i++)
+        whole = box->dims[i] == x->dims[i] && box->src_step[i] == steps[i];
+    return whole;
 }
 
 ondol_status host_slice(plan_call *c, ondol_error *err) {
@@ -232,7 +286,7 @@ ondol_status host_slice(plan_call *c, ondol_error *err) {
     }
     box.rank = x->rank;
     memcpy(box.dims, x->dims, x->rank * sizeof *box.dims);
-    host_dense_steps(x->rank, x->dims, box.src_step);
+    host_value_steps(x, box.src_step);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t axis = i;
         const int64_t step = plan_call_input(c, 4) ? strides[i] : 1;
@@ -247,8 +301,14 @@ ondol_status host_slice(plan_call *c, ondol_error *err) {
         if (places > 0) box.src_start += starts[i] * box.src_step[axis];
         if (places > 1) box.src_step[axis] *= step;
     }
+    if (is_whole(&box, x)) {
+        plan_call_give(c, 0, x);
+        return ONDOL_OK;
+    }
     TRY(plan_call_output(c, 0, x->element, x->rank, box.dims, &y, err));
-    host_dense_steps(y->rank, y->dims, box.dst_step);
+    y->channels_last = x->channels_last;
+    host_value_steps(y, box.dst_step);
+    if (y->channels_last) host_box_channels_last(&box);
     if (y->elems) TRY(host_box_move(c, &box, y, x, err));
 done:
     return status;

@@ -5,8 +5,10 @@
 
 #include "plan/kernel.h"
 
-#define HOST(op, run) ondol_status run(plan_call *c, ondol_error *err);
+#define HOST(op, run)            ondol_status run(plan_call *c, ondol_error *err);
+#define HOST_ANY_LAYOUT(op, run) HOST(op, run)
 #include "device/host_kernels.def"
 #undef HOST
+#undef HOST_ANY_LAYOUT
 
 #endif

@@ -97,6 +97,27 @@ static ondol_status read_axes(const plan_call *c, uint32_t rank, bool marked[TEN
     return ONDOL_OK;
 }
 
+/* The first input with other dimensions. Channels stay last where dimensions of 1 come or go among
+ * the pixels alone. */
+static ondol_status give_seen(plan_call *c, tensor_value *x, bool pixels_alone, uint32_t rank,
+                              const int64_t *dims, ondol_error *err) {
+    tensor_value *dense = NULL, *y = NULL;
+    ondol_status status = ONDOL_OK;
+    const bool last = x->channels_last && pixels_alone && rank >= 3;
+    if (last) {
+        TRY(tensor_value_view(x, rank, dims, 0, &y, err));
+    } else {
+        TRY(tensor_value_dense(x, c->pool, &dense, err));
+        TRY(tensor_value_view(dense, rank, dims, 0, &y, err));
+    }
+    y->channels_last = last;
+    plan_call_give(c, 0, y);
+done:
+    tensor_value_release(dense);
+    tensor_value_release(y);
+    return status;
+}
+
 ondol_status host_squeeze(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL;
     bool marked[TENSOR_MAX_RANK] = {false};
@@ -113,7 +134,7 @@ ondol_status host_squeeze(plan_call *c, ondol_error *err) {
         }
         if (!marked[i]) dims[rank++] = x->dims[i];
     }
-    TRY(plan_call_view(c, 0, 0, rank, dims, err));
+    TRY(give_seen(c, x, !marked[0] && !marked[1], rank, dims, err));
 done:
     return status;
 }
@@ -134,7 +155,7 @@ ondol_status host_unsqueeze(plan_call *c, ondol_error *err) {
     TRY(read_axes(c, rank, marked, &count, err));
     for (uint32_t i = 0; i < rank; i++)
         dims[i] = marked[i] ? 1 : x->dims[at++];
-    TRY(plan_call_view(c, 0, 0, rank, dims, err));
+    TRY(give_seen(c, x, !marked[0] && !marked[1], rank, dims, err));
 done:
     return status;
 }

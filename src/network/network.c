@@ -52,7 +52,7 @@ static void release_slot(frame *f, graph_value_id v) {
 static ondol_status make_dense(frame *f, graph_value_id v, ondol_error *err) {
     tensor_value *dense = NULL;
     if (!f->slots[v] || !f->slots[v]->channels_last) return ONDOL_OK;
-    ondol_status status = tensor_value_dense(f->slots[v], &dense, err);
+    ondol_status status = tensor_value_dense(f->slots[v], f->n->pool, &dense, err);
     if (status != ONDOL_OK) return status;
     release_slot(f, v);
     f->slots[v] = dense;

@@ -8,6 +8,7 @@
 #define TENSOR_VALUE_H
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "tensor/element.h"
 
 #include <stdbool.h>
@@ -82,11 +83,16 @@ ondol_status tensor_value_view(tensor_value *from, uint32_t rank, const int64_t 
 /* Its own copy of a tensor; strings too. */
 ondol_status tensor_value_copy(tensor_heap *h, const tensor_value *from, tensor_value **out,
                                ondol_error *err);
-/* v itself (retained), or a copy with its elements in the order of its dimensions. Types of 8, 16,
- * 32 or 64 bits. Errors: LIMIT, MEMORY. */
-ondol_status tensor_value_dense(tensor_value *v, tensor_value **out, ondol_error *err);
-/* The same with channels last; v has rank 3 at least. */
-ondol_status tensor_value_channels_last(tensor_value *v, tensor_value **out, ondol_error *err);
+/* Whether a tensor can have its channels last: rank 3 at least, elements of 8, 16, 32 or 64 bits.
+ */
+bool tensor_value_can_turn(const tensor_value *v);
+/* v itself (retained), or its elements in the order of its dimensions: a view where that is the
+ * same, else a copy made by the pool's threads (NULL: by this one). Errors: LIMIT, MEMORY. */
+ondol_status tensor_value_dense(tensor_value *v, base_pool *pool, tensor_value **out,
+                                ondol_error *err);
+/* The same with channels last; v can turn. */
+ondol_status tensor_value_channels_last(tensor_value *v, base_pool *pool, tensor_value **out,
+                                        ondol_error *err);
 /* True when nobody else sees the data, so that it may be written over in place. */
 bool tensor_value_is_own(const tensor_value *v);
 

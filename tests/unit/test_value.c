@@ -150,14 +150,14 @@ static void channels(void **state) {
     ASSERT_OK(tensor_value_create(f->h, TENSOR_ELEMENT_F32, 3, dims, &v, &err));
     for (int i = 0; i < 6; i++)
         ((float *)v->data)[i] = (float)i;
-    ASSERT_OK(tensor_value_channels_last(v, &last, &err));
+    ASSERT_OK(tensor_value_channels_last(v, NULL, &last, &err));
     const float wanted[] = {0, 3, 1, 4, 2, 5};
     assert_true(last->channels_last);
     assert_memory_equal(last->data, wanted, sizeof wanted);
-    ASSERT_OK(tensor_value_dense(last, &back, &err));
+    ASSERT_OK(tensor_value_dense(last, NULL, &back, &err));
     assert_memory_equal(back->data, v->data, sizeof wanted);
     tensor_value_release(back);
-    ASSERT_OK(tensor_value_dense(v, &back, &err));
+    ASSERT_OK(tensor_value_dense(v, NULL, &back, &err));
     assert_ptr_equal(back, v);
     tensor_value_release(back);
     tensor_value_release(last);

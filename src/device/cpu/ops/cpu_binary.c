@@ -43,92 +43,54 @@ static cpu_binary op_of(graph_op op) {
     }
 }
 
-/* Both operands in one order of memory; a per-channel operand is turned into that of the other. */
-static bool same_layout(const tensor_value *a, const tensor_value *b) {
-    return a->channels_last && b->channels_last && a->rank == b->rank &&
-           memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
-}
-
-/* With channels last, [N,C,S...] is [N,S...,C] in memory: true when v, dense, has a single value
- * or one for each channel; *per_channel says which. */
-static bool fits_channels(const tensor_value *v, const tensor_value *image, bool *per_channel) {
-    if (v->channels_last) return false;
-    *per_channel = v->elems != 1;
-    if (v->elems == 1) return v->rank <= image->rank;
-    const int64_t channels = image->dims[1];
-    for (uint32_t i = 0; i < v->rank; i++) {
-        const bool is_channel = v->rank - i == image->rank - 1;
-        if (v->dims[i] != (is_channel ? channels : 1)) return false;
+/* An operand of the result's shape and layout is written over where nobody reads it any more. */
+static ondol_status make_output(plan_call *c, tensor_value *const *pair, tensor_value **in,
+                                uint32_t rank, const int64_t *dims, bool last, tensor_value **y,
+                                ondol_error *err) {
+    for (uint32_t i = 0; i < 2; i++) {
+        const bool fits = in[i] == pair[i] && in[i]->rank == rank &&
+                          memcmp(in[i]->dims, dims, rank * sizeof *dims) == 0;
+        if (!fits) continue;
+        tensor_value_release(in[i]);
+        in[i] = NULL;
+        return cpu_output_like(c, 0, pair[i], y, err);
     }
-    return v->rank >= image->rank - 1 && v->rank <= image->rank;
-}
-
-/* Pairs where one operand has its channels last, and the other fits it. */
-static bool run_channels_last(plan_call *c, tensor_value *a, tensor_value *b, ondol_error *err,
-                              ondol_status *status) {
-    tensor_value *image = a->channels_last ? a : b, *other = a->channels_last ? b : a, *y = NULL;
-    bool per_channel = false;
-    if (!image->channels_last) return false;
-    const bool same = same_layout(a, b);
-    if (!same && !fits_channels(other, image, &per_channel)) return false;
-    *status = cpu_output_like(c, 0, image, &y, err);
-    if (*status != ONDOL_OK) return true;
-    const int64_t channels = image->dims[1], all = (int64_t)image->elems;
-    cpu_broadcast s = {.rank = 1, .operands = 2, .dims = {all}, .lines = all > 0};
-    int64_t *image_step = s.step[a->channels_last ? 0 : 1];
-    int64_t *other_step = s.step[a->channels_last ? 1 : 0];
-    image_step[0] = 1;
-    other_step[0] = same;
-    if (!same && per_channel) {
-        s.rank = 2;
-        s.dims[0] = channels;
-        s.dims[1] = channels ? all / channels : 0;
-        other_step[0] = 1;
-        image_step[1] = channels;
-        s.lines = (uint64_t)s.dims[1];
-    }
-    run_pair(c, op_of(c->g->nodes[c->node].op), &s, a->data, b->data, y->data);
-    return true;
+    ondol_status status = plan_call_output(c, 0, TENSOR_ELEMENT_F32, rank, dims, y, err);
+    if (status == ONDOL_OK) (*y)->channels_last = last;
+    return status;
 }
 
 static ondol_status run_two(plan_call *c, tensor_value *a, tensor_value *b, ondol_error *err) {
     tensor_value *const pair[2] = {a, b};
-    tensor_value *y = NULL;
+    tensor_value *in[2] = {NULL}, *y = NULL;
     uint32_t rank = 0;
     int64_t dims[TENSOR_MAX_RANK] = {0};
+    bool last = false;
     cpu_broadcast s;
-    ondol_status status = cpu_broadcast_join(c, pair, 2, &s, &rank, dims, err);
-    if (status != ONDOL_OK) return status;
-    status = plan_call_output(c, 0, TENSOR_ELEMENT_F32, rank, dims, &y, err);
-    if (status != ONDOL_OK) return status;
-    run_pair(c, op_of(c->g->nodes[c->node].op), &s, a->data, b->data, y->data);
-    return ONDOL_OK;
+    ondol_status status = ONDOL_OK;
+    TRY(cpu_broadcast_operands(c, pair, 2, in, &last, err));
+    TRY(cpu_broadcast_join(c, in, 2, last, &s, &rank, dims, err));
+    const float *const x[2] = {in[0]->data, in[1]->data};
+    TRY(make_output(c, pair, in, rank, dims, last, &y, err));
+    run_pair(c, op_of(c->g->nodes[c->node].op), &s, x[0], x[1], y->data);
+done:
+    tensor_value_release(in[0]);
+    tensor_value_release(in[1]);
+    return status;
 }
 
 ondol_status cpu_run_binary(plan_call *c, ondol_error *err) {
-    tensor_value *a = NULL, *b = NULL, *joined = NULL, *owned[2] = {NULL};
+    tensor_value *joined = NULL, *x = NULL;
     ondol_status status = ONDOL_OK;
-    TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &a, err));
-    if (c->input_count == 1) {
-        plan_call_give(c, 0, a);
-        return ONDOL_OK;
-    }
-    TRY(plan_call_typed(c, 1, TENSOR_ELEMENT_F32, &b, err));
-    if (c->input_count == 2 && run_channels_last(c, a, b, err, &status)) goto done;
-    TRY(tensor_value_dense(a, owned, err));
-    TRY(tensor_value_dense(b, owned + 1, err));
-    TRY(run_two(c, owned[0], owned[1], err));
-    for (uint32_t i = 2; i < c->input_count; i++) {
-        joined = tensor_value_retain(c->outputs[0]);
-        TRY(plan_call_typed(c, i, TENSOR_ELEMENT_F32, &b, err));
-        tensor_value_release(owned[1]);
-        owned[1] = NULL;
-        TRY(tensor_value_dense(b, owned + 1, err));
-        TRY(run_two(c, joined, owned[1], err));
+    TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &x, err));
+    plan_call_give(c, 0, x);
+    for (uint32_t i = 1; i < c->input_count; i++) {
         tensor_value_release(joined);
-        joined = NULL;
+        joined = tensor_value_retain(c->outputs[0]);
+        TRY(plan_call_typed(c, i, TENSOR_ELEMENT_F32, &x, err));
+        TRY(run_two(c, joined, x, err));
     }
-    if (c->g->nodes[c->node].op == GRAPH_OP_MEAN) {
+    if (c->g->nodes[c->node].op == GRAPH_OP_MEAN && c->input_count > 1) {
         const float share = 1.0f / (float)c->input_count;
         tensor_value *y = c->outputs[0];
         cpu_rows_select(cpu_device_of(c->device)->isa)
@@ -136,7 +98,5 @@ ondol_status cpu_run_binary(plan_call *c, ondol_error *err) {
     }
 done:
     tensor_value_release(joined);
-    tensor_value_release(owned[0]);
-    tensor_value_release(owned[1]);
     return status;
 }

@@ -28,6 +28,12 @@ static ondol_status common_shape(const plan_call *c, tensor_value *const *values
     return ONDOL_OK;
 }
 
+/* Channels last: [N, S..., C]. */
+static uint32_t dim_in_memory(uint32_t rank, uint32_t place) {
+    if (place == rank - 1) return 1;
+    return place ? place + 1 : 0;
+}
+
 /* Whether dimension i goes on where the last one of b ends, in all operands. */
 static bool continues(const cpu_broadcast *b, const int64_t *step) {
     const uint32_t last = b->rank - 1;
@@ -36,15 +42,55 @@ static bool continues(const cpu_broadcast *b, const int64_t *step) {
     return true;
 }
 
+/* A tensor of fewer dimensions whose elements, if several, are those of the channels. */
+static bool is_per_channel(const tensor_value *v, uint32_t rank) {
+    if (v->channels_last) return false;
+    for (uint32_t i = 0; i < v->rank; i++)
+        if (v->dims[i] != 1 && i + rank - v->rank != 1) return false;
+    return true;
+}
+
+/* An image with channels last, of several channels and pixels: not the same bytes when dense. */
+static bool is_turned(const tensor_value *v) {
+    return v->channels_last && v->dims[1] > 1 &&
+           v->elems > (uint64_t)v->dims[0] * (uint64_t)v->dims[1];
+}
+
+ondol_status cpu_broadcast_operands(const plan_call *c, tensor_value *const *values, uint32_t count,
+                                    tensor_value **out, bool *last, ondol_error *err) {
+    uint32_t rank = 0;
+    bool any = false, fits = true;
+    for (uint32_t k = 0; k < count; k++) {
+        any = any || is_turned(values[k]);
+        if (values[k]->rank > rank) rank = values[k]->rank;
+    }
+    for (uint32_t k = 0; k < count; k++)
+        fits = fits && (values[k]->rank == rank ? tensor_value_can_turn(values[k])
+                                                : is_per_channel(values[k], rank));
+    *last = any && fits;
+    for (uint32_t k = 0; k < count; k++) {
+        ondol_status status = ONDOL_OK;
+        if (*last && values[k]->rank < rank)
+            out[k] = tensor_value_retain(values[k]);
+        else
+            status = *last ? tensor_value_channels_last(values[k], c->pool, out + k, err)
+                           : tensor_value_dense(values[k], c->pool, out + k, err);
+        if (status != ONDOL_OK) return status;
+    }
+    return ONDOL_OK;
+}
+
 ondol_status cpu_broadcast_join(const plan_call *c, tensor_value *const *values, uint32_t count,
-                                cpu_broadcast *b, uint32_t *rank, int64_t *dims, ondol_error *err) {
+                                bool last, cpu_broadcast *b, uint32_t *rank, int64_t *dims,
+                                ondol_error *err) {
     int64_t size[CPU_BROADCAST_OPERANDS];
     ondol_status status = common_shape(c, values, count, rank, dims, err);
     if (status != ONDOL_OK) return status;
     *b = (cpu_broadcast){.operands = count, .lines = 1};
     for (uint32_t k = 0; k < count; k++)
         size[k] = 1;
-    for (uint32_t i = *rank; i-- > 0;) {
+    for (uint32_t place = *rank; place-- > 0;) {
+        const uint32_t i = last ? dim_in_memory(*rank, place) : place;
         int64_t step[CPU_BROADCAST_OPERANDS];
         for (uint32_t k = 0; k < count; k++) {
             const int64_t d = dim_at(values[k], *rank, i);

@@ -16,10 +16,15 @@ typedef struct cpu_broadcast {
     uint64_t lines; /* rows; 0 where there is no element */
 } cpu_broadcast;
 
-/* The common shape of dense tensors, and the walk over it. Errors: FORMAT with what does not fit.
- */
+/* The operands in one order of memory, each to be released: channels last (then *last) where an
+ * image among them has it and all others can, else dense. Errors: LIMIT, MEMORY. */
+ondol_status cpu_broadcast_operands(const plan_call *c, tensor_value *const *values, uint32_t count,
+                                    tensor_value **out, bool *last, ondol_error *err);
+
+/* The common shape, and the walk over tensors that are dense, or that all have their channels last:
+ * as a result of that layout lies. Errors: FORMAT with what does not fit. */
 ondol_status cpu_broadcast_join(const plan_call *c, tensor_value *const *values, uint32_t count,
-                                cpu_broadcast *out, uint32_t *rank, int64_t *dims,
+                                bool last, cpu_broadcast *out, uint32_t *rank, int64_t *dims,
                                 ondol_error *err);
 
 /* One run of a row: where it begins in each operand and in the dense result. */

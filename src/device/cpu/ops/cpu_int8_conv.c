@@ -421,7 +421,7 @@ ondol_status cpu_run_int8_conv(plan_call *c, ondol_error *err) {
     j.x_zero = is_signed ? zero ^ 128 : zero;
     if (r.y_scale != NONE) TRY(read_result(c, &r, &j, &e, err));
     if (e != TENSOR_ELEMENT_I32) j.y_bytes = 1;
-    TRY(tensor_value_channels_last(given, &x, err));
+    TRY(tensor_value_channels_last(given, c->pool, &x, err));
     TRY(cpu_int8_left(c, x, (uint64_t)s->in_channels, &j.x, &owned, err));
     TRY(make_output(c, &j, x, e, &y, err));
     j.y = y->data;

@@ -217,33 +217,19 @@ static void binary_run(const cpu_run *r, const cpu_broadcast *b, const void *arg
 }
 
 /* True for two images of one shape, of which one has channels last. */
-static bool are_images(const tensor_value *a, const tensor_value *b) {
-    return (a->channels_last || b->channels_last) && a->rank == b->rank &&
-           memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
-}
-
-/* Runs on what both operands hold, in the same order of elements: channels last where one of them
- * has it and the shapes are the same, else dense and broadcast. */
+/* Runs on what both operands hold, in the same order of elements. */
 static ondol_status run_joined(plan_call *c, binary_job *j, tensor_value *const *given,
                                ondol_error *err) {
     tensor_value *in[2] = {NULL}, *y = NULL;
-    int64_t dims[TENSOR_MAX_RANK];
-    uint32_t rank = given[0]->rank;
-    cpu_broadcast b = {.rank = 1, .operands = 2, .lines = 1};
-    const bool images = are_images(given[0], given[1]);
+    int64_t dims[TENSOR_MAX_RANK] = {0};
+    uint32_t rank = 0;
+    bool last = false;
+    cpu_broadcast b;
     ondol_status status = ONDOL_OK;
-    for (int i = 0; i < 2; i++)
-        TRY(images ? tensor_value_channels_last(given[i], in + i, err)
-                   : tensor_value_dense(given[i], in + i, err));
-    if (images) {
-        memcpy(dims, in[0]->dims, sizeof dims);
-        b.dims[0] = (int64_t)in[0]->elems;
-        b.step[0][0] = b.step[1][0] = 1;
-    } else {
-        TRY(cpu_broadcast_join(c, in, 2, &b, &rank, dims, err));
-    }
+    TRY(cpu_broadcast_operands(c, given, 2, in, &last, err));
+    TRY(cpu_broadcast_join(c, in, 2, last, &b, &rank, dims, err));
     TRY(plan_call_output(c, 0, in[0]->element, rank, dims, &y, err));
-    y->channels_last = images;
+    y->channels_last = last;
     j->a = in[0]->data;
     j->b = in[1]->data;
     j->y = y->data;

@@ -20,11 +20,13 @@ static const plan_kernel kernels[] = {
      .accept = accept_,                                                                            \
      .prepare = prepare_,                                                                          \
      .release = release_},
-#define HOST(operator, run_) CPU(operator, "host", run_, NULL, NULL, NULL)
+#define HOST(operator, run_)            CPU(operator, "host", run_, NULL, NULL, NULL)
+#define HOST_ANY_LAYOUT(operator, run_) CPU_ANY_LAYOUT(operator, "host", run_, NULL, NULL, NULL)
 #include "device/cpu/ops/cpu_kernels.def"
 #include "device/host_kernels.def"
 #undef CPU
 #undef HOST
+#undef HOST_ANY_LAYOUT
 #undef CPU_ANY_LAYOUT
     {.op = GRAPH_OP_COUNT},
 };

@@ -147,7 +147,7 @@ static ondol_status run_pair(plan_call *c, tensor_element result, cpu_run_functi
     ondol_status status = ONDOL_OK;
     TRY(plan_call_tensor(c, 0, pair, err));
     TRY(plan_call_typed(c, 1, pair[0]->element, pair + 1, err));
-    TRY(cpu_broadcast_join(c, pair, 2, &b, &rank, dims, err));
+    TRY(cpu_broadcast_join(c, pair, 2, false, &b, &rank, dims, err));
     const tensor_element e = result ? result : pair[0]->element;
     TRY(plan_call_output(c, 0, e, rank, dims, &y, err));
     const pair_job j = {c->g->nodes[c->node].op, pair[0]->element, pair[0]->data, pair[1]->data,
@@ -229,7 +229,7 @@ ondol_status cpu_run_where(plan_call *c, ondol_error *err) {
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_BOOL, v, err));
     TRY(plan_call_tensor(c, 1, v + 1, err));
     TRY(plan_call_typed(c, 2, v[1]->element, v + 2, err));
-    TRY(cpu_broadcast_join(c, v, 3, &b, &rank, dims, err));
+    TRY(cpu_broadcast_join(c, v, 3, false, &b, &rank, dims, err));
     TRY(plan_call_output(c, 0, v[1]->element, rank, dims, &y, err));
     const unsigned bits = tensor_element_bits(y->element);
     if (bits != 8 && bits != 16 && bits != 32 && bits != 64) {

@@ -90,7 +90,7 @@ ondol_status cpu_run_pool(plan_call *c, ondol_error *err) {
     TRY(cpu_window_read(c, given, NULL, &j.w, err));
     j.most = c->g->nodes[c->node].op == GRAPH_OP_MAX_POOL;
     j.count_pad = graph_get_int(c->g, c->node, "count_include_pad") != 0;
-    TRY(tensor_value_channels_last(given, &x, err));
+    TRY(tensor_value_channels_last(given, c->pool, &x, err));
     TRY(cpu_window_output(c, 0, x, x->dims[1], &j.w, &y, err));
     j.x = x->data;
     j.y = y->data;

@@ -208,7 +208,7 @@ ondol_status cpu_run_resize(plan_call *c, ondol_error *err) {
         resize_axis_is_same(&r.rules, r.axes) && resize_axis_is_same(&r.rules, r.axes + 1)) {
         return resize_image(c, &r, dims, err);
     }
-    TRY(tensor_value_dense(r.x, &dense, err));
+    TRY(tensor_value_dense(r.x, c->pool, &dense, err));
     r.x = dense;
     TRY(plan_call_output(c, 0, dense->element, dense->rank, dims, &y, err));
     TRY(host_resize_nearest(c, &r, y, err));

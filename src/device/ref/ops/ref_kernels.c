@@ -13,9 +13,13 @@ static const plan_kernel kernels[GRAPH_OP_COUNT] = {
                              .prepare = make,                                                      \
                              .release = drop},
 #define HOST(operator, function) REF(operator, function)
+#define HOST_ANY_LAYOUT(operator, function)                                                        \
+    [GRAPH_OP_##operator] = {                                                                      \
+        .op = GRAPH_OP_##operator, .name = "ref", .run = function, .any_layout = true},
 #include "device/host_kernels.def"
 #include "device/ref/ops/ref_kernels.def"
 #undef HOST
+#undef HOST_ANY_LAYOUT
 #undef REF
 #undef REF_PREPARED
 };
