@@ -91,36 +91,27 @@ void cpu_release_conv(const ondol_allocator *a, void *state) {
     base_free(a, s);
 }
 
-/* Pixels [first, first + count) of a kernel of 1. */
-static void run_pixels(const conv_job *j, const float *image, float *out, int64_t first,
-                       int64_t count) {
-    const conv_state *s = j->s;
-    for (int64_t g = 0; g < s->groups; g++) {
-        const int64_t channel = g * s->out_channels;
-        const cpu_gemm_call call = {s->packed + g,
-                                    image + first * j->x_channels + g * s->in_channels,
-                                    (size_t)j->x_channels,
-                                    (uint64_t)count,
-                                    out + first * j->y_channels + channel,
-                                    (size_t)j->y_channels,
-                                    j->bias ? j->bias + channel : NULL};
-        cpu_gemm_run_here(&call);
-    }
-    conv_after_run(j, out + first * j->y_channels, count);
-}
-
+/* Units that share weights follow each other: these stay in the second cache. */
 static void conv_unit(uint32_t unit, unsigned thread, void *argument) {
     const conv_job *j = argument;
-    const int64_t part = unit % j->parts, block = unit / j->parts;
+    const int64_t places = j->images * j->units_each * j->parts;
+    const int64_t slab = unit / places, place = unit % places;
+    const int64_t part = place % j->parts, block = place / j->parts;
     const int64_t image = block / j->units_each, first = block % j->units_each * j->each;
     const int64_t left = (j->direct ? j->pixels : j->w.out[0]) - first;
-    const int64_t count = left < j->each ? left : j->each;
+    const uint64_t panels =
+        j->s->taps ? 0 : (j->s->packed->n + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS;
+    const uint64_t slabs = (uint64_t)j->slabs;
     const float *x = j->x + image * j->w.in[0] * j->w.in[1] * j->x_channels;
     float *y = j->y + image * j->pixels * j->y_channels;
-    const conv_area area = {first, count, j->w.out[1] * part / j->parts,
-                            j->w.out[1] * (part + 1) / j->parts};
+    const conv_area area = {.first = first,
+                            .count = left < j->each ? left : j->each,
+                            .left = j->w.out[1] * part / j->parts,
+                            .right = j->w.out[1] * (part + 1) / j->parts,
+                            .panel = panels * (uint64_t)slab / slabs,
+                            .end_panel = panels * ((uint64_t)slab + 1) / slabs};
     if (j->direct)
-        run_pixels(j, x, y, first, count);
+        conv_pixels_run(j, x, y, &area);
     else
         conv_rows_run(j, x, y, &area, j->work + thread * j->work_bytes);
 }
@@ -144,11 +135,29 @@ static ondol_status read_bias(const plan_call *c, int64_t channels, const float 
 #define UNIT_PRODUCTS ((int64_t)1 << 17)
 #define UNIT_PIXELS   ((int64_t)128)
 #define PART_PIXELS   ((int64_t)32)
+/* Weights of a unit: they, and the pixels that pass, stay in the second cache. */
+#define SLAB_BYTES    ((int64_t)384 << 10)
+
+/* Weights that the second cache does not hold are cut into slabs of panels, as many for each
+ * thread. */
+static void cut_slabs(conv_job *j, unsigned threads) {
+    const conv_state *s = j->s;
+    j->slabs = 1;
+    if (s->taps || s->groups > 1) return;
+    const int64_t panels = (s->out_channels + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS;
+    const int64_t bytes = (int64_t)s->packed->k * panels * CPU_PANEL_ROWS * (int64_t)sizeof(float);
+    const int64_t slabs = (bytes + SLAB_BYTES - 1) / SLAB_BYTES;
+    if (slabs < 2) return;
+    j->slabs = (slabs + threads - 1) / threads * threads;
+    if (j->slabs > panels) j->slabs = panels;
+}
 
 /* Pixels, or output rows, that are a unit: each shares one pass over the weights, and each thread
  * gets some. */
-static void cut_units(conv_job *j, int64_t images, unsigned threads) {
+static void cut_units(conv_job *j, unsigned threads) {
     const conv_state *s = j->s;
+    const int64_t images = j->images;
+    cut_slabs(j, threads);
     const int64_t k = s->kernel[0] * s->kernel[1] * s->in_channels;
     const int64_t worth = UNIT_PRODUCTS / (k * j->y_channels) + 1;
     const int64_t share = (images * j->pixels / (4 * (int64_t)threads) + 7) / 8 * 8;
@@ -166,7 +175,7 @@ static void cut_units(conv_job *j, int64_t images, unsigned threads) {
     }
     j->units_each = (items + j->each - 1) / j->each;
     j->parts = 1;
-    const int64_t wanted = 4 * (int64_t)threads, have = images * j->units_each;
+    const int64_t wanted = 4 * (int64_t)threads, have = images * j->units_each * j->slabs;
     if (j->direct || have >= wanted) return;
     /* Too few rows for all threads: each is cut, as far as a part is worth its pass over the
      * weights. */
@@ -204,8 +213,9 @@ static void find_inside(conv_job *j) {
     j->inside[1] = end;
 }
 
-static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_error *err) {
+static ondol_status run_units(plan_call *c, conv_job *j, ondol_error *err) {
     const conv_state *s = j->s;
+    const int64_t images = j->images;
     const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
     void *work = NULL;
     ondol_status status = ONDOL_OK;
@@ -214,13 +224,14 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
         const cpu_gemm_call call = {
             s->packed, j->x, (size_t)j->x_channels, 1, j->y, (size_t)j->y_channels, j->bias};
         cpu_gemm_run(c->pool, &call);
-        conv_after_run(j, j->y, 1);
+        conv_after_run(j, j->y, 1, 0, j->y_channels);
         return ONDOL_OK;
     }
     turn_column(&j->w);
     find_inside(j);
-    cut_units(j, images, threads);
-    if (j->units_each * images * j->parts > BASE_POOL_UNITS_MAX) {
+    cut_units(j, threads);
+    const int64_t units = j->units_each * images * j->parts * j->slabs;
+    if (units > BASE_POOL_UNITS_MAX) {
         return plan_call_fail(c, err, "an output of %" PRId64 " pixels", j->pixels * images);
     }
     if (!j->direct) {
@@ -229,7 +240,7 @@ static ondol_status run_units(plan_call *c, conv_job *j, int64_t images, ondol_e
         if (status != ONDOL_OK) return status;
         j->work = work;
     }
-    plan_call_parallel(c, (uint32_t)(j->units_each * images * j->parts), conv_unit, j);
+    plan_call_parallel(c, (uint32_t)units, conv_unit, j);
     tensor_heap_free(c->heap, work);
     return ONDOL_OK;
 }
@@ -273,7 +284,7 @@ ondol_status cpu_run_conv(plan_call *c, ondol_error *err) {
     TRY(read_bias(c, j.y_channels, &j.bias, err));
     TRY(read_after(c, 3, j.y_channels, &j.after.scale, &j.after.scale_elements, err));
     TRY(read_after(c, 4, j.y_channels, &j.after.shift, &j.after.shift_elements, err));
-    TRY(tensor_value_channels_last(given, &x, err));
+    TRY(tensor_value_channels_last(given, c->pool, &x, err));
     TRY(cpu_window_output(c, 0, x, j.y_channels, &j.w, &y, err));
     j.x = x->data;
     j.y = y->data;
@@ -281,7 +292,8 @@ ondol_status cpu_run_conv(plan_call *c, ondol_error *err) {
     const cpu_window *w = &j.w;
     j.direct = !s->taps && s->kernel[0] * s->kernel[1] == 1 && w->stride[0] == 1 &&
                w->stride[1] == 1 && w->before[0] + w->before[1] + w->after[0] + w->after[1] == 0;
-    if (y->elems) TRY(run_units(c, &j, x->dims[0], err));
+    j.images = x->dims[0];
+    if (y->elems) TRY(run_units(c, &j, err));
 done:
     tensor_value_release(x);
     return status;

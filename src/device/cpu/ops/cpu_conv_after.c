@@ -30,22 +30,29 @@ bool conv_after_read(const graph *g, graph_node_id n, conv_state *s) {
     return false;
 }
 
-/* y [pixels][channels] joined with one number, or one for each channel. */
-static void join(const conv_job *j, cpu_binary op, float *y, int64_t pixels, const float *with,
-                 uint64_t elements) {
-    const size_t channels = (size_t)j->y_channels;
-    if (elements == 1) {
-        j->rows->binary(op, y, y, 1, with, 0, (size_t)pixels * channels);
-        return;
-    }
-    for (int64_t p = 0; p < pixels; p++, y += channels)
-        j->rows->binary(op, y, y, 1, with, 1, channels);
+/* n channels joined with one number, or one for each, which begin at `first`. */
+static void join(const conv_job *j, cpu_binary op, float *y, size_t n, const float *with,
+                 uint64_t elements, size_t first) {
+    const size_t step = elements == 1 ? 0 : 1;
+    j->rows->binary(op, y, y, 1, with + step * first, step, n);
 }
 
-void conv_after_run(const conv_job *j, float *y, int64_t pixels) {
+static void run_piece(const conv_job *j, float *y, size_t first, size_t count) {
     const conv_after *a = &j->after;
-    const size_t n = (size_t)(pixels * j->y_channels);
-    if (a->then != CPU_UNARY_COPY) j->rows->unary(a->then, y, y, n, a->alpha, a->beta);
-    if (a->scale) join(j, CPU_BINARY_MUL, y, pixels, a->scale, a->scale_elements);
-    if (a->shift) join(j, CPU_BINARY_ADD, y, pixels, a->shift, a->shift_elements);
+    if (a->then != CPU_UNARY_COPY) j->rows->unary(a->then, y, y, count, a->alpha, a->beta);
+    if (a->scale) join(j, CPU_BINARY_MUL, y, count, a->scale, a->scale_elements, first);
+    if (a->shift) join(j, CPU_BINARY_ADD, y, count, a->shift, a->shift_elements, first);
+}
+
+void conv_after_run(const conv_job *j, float *y, int64_t pixels, int64_t first, int64_t count) {
+    const conv_after *a = &j->after;
+    const bool alike =
+        (!a->scale || a->scale_elements == 1) && (!a->shift || a->shift_elements == 1);
+    if (a->then == CPU_UNARY_COPY && !a->scale && !a->shift) return;
+    if (alike && count == j->y_channels) {
+        run_piece(j, y, 0, (size_t)(pixels * count));
+        return;
+    }
+    for (int64_t p = 0; p < pixels; p++, y += j->y_channels)
+        run_piece(j, y + first, (size_t)first, (size_t)count);
 }

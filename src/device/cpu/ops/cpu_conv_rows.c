@@ -58,11 +58,20 @@ static uint32_t find_segments(const conv_job *j, const float *image, int64_t oy,
     return there;
 }
 
-static void fill_bias(const conv_job *j, float *y, int64_t pixels) {
-    const size_t bytes = (size_t)j->y_channels * sizeof *y;
+/* Channels that an area has of a group, from its first one on. */
+static int64_t channels_of(const conv_job *j, const conv_area *area) {
+    const int64_t first = (int64_t)area->panel * CPU_PANEL_ROWS;
+    const int64_t end = (int64_t)area->end_panel * CPU_PANEL_ROWS, n = j->s->out_channels;
+    return (end < n ? end : n) - first;
+}
+
+/* Pixels no tap of which lies in the image; y: the first channel of the area. */
+static void fill_bias(const conv_job *j, float *y, const float *bias, int64_t channels,
+                      int64_t pixels) {
+    const size_t bytes = (size_t)channels * sizeof *y;
     for (int64_t p = 0; p < pixels; p++) {
-        if (j->bias)
-            memcpy(y + p * j->y_channels, j->bias, bytes);
+        if (bias)
+            memcpy(y + p * j->y_channels, bias, bytes);
         else
             memset(y + p * j->y_channels, 0, bytes);
     }
@@ -79,7 +88,6 @@ static int64_t sooner(int64_t a, int64_t b) {
 static void run_inside(const conv_job *j, const float *image, float *row, int64_t oy,
                        const conv_area *area, const float **at) {
     const conv_state *s = j->s;
-    const uint64_t panels = (s->packed->n + 31) / 32;
     const int64_t end = sooner(j->inside[1], area->right);
     for (int64_t ox = later(j->inside[0], area->left); ox < end; ox += PIXELS_AT_ONCE) {
         const int64_t left = end - ox;
@@ -87,17 +95,47 @@ static void run_inside(const conv_job *j, const float *image, float *row, int64_
         for (int64_t g = 0; g < s->groups; g++) {
             const cpu_packed *b = s->packed + g;
             const int64_t channel = g * s->out_channels;
+            const float *bias = j->bias ? j->bias + channel : NULL;
             float *y = row + ox * j->y_channels + channel;
             cpu_segments x;
-            if (!find_segments(j, image, oy, ox, g * s->in_channels, at, &x)) {
-                fill_bias(j, row + ox * j->y_channels, count);
-                break;
+            if (find_segments(j, image, oy, ox, g * s->in_channels, at, &x)) {
+                j->multiply(b->data, b->n, b->k, area->panel, area->end_panel, &x,
+                            (size_t)(j->w.stride[1] * j->x_channels), count, y,
+                            (size_t)j->y_channels, bias);
+                continue;
             }
-            j->multiply(b->data, b->n, b->k, 0, panels, &x,
-                        (size_t)(j->w.stride[1] * j->x_channels), count, y, (size_t)j->y_channels,
-                        j->bias ? j->bias + channel : NULL);
+            const uint64_t first = area->panel * CPU_PANEL_ROWS;
+            fill_bias(j, y + first, bias ? bias + first : NULL, channels_of(j, area), count);
         }
     }
+}
+
+/* Rows of K numbers each times the area's weights of group g. */
+static void multiply_rows(const conv_job *j, const conv_area *area, int64_t g, const float *x,
+                          size_t x_stride, uint64_t rows, float *y, size_t y_stride) {
+    const cpu_packed *b = j->s->packed + g;
+    const float *bias = j->bias ? j->bias + g * j->s->out_channels : NULL;
+    for (uint64_t row = 0; row < rows; row += PIXELS_AT_ONCE) {
+        const uint64_t left = rows - row;
+        const float *at = x + row * x_stride;
+        const cpu_segments whole = {.at = &at, .count = 1, .columns = b->k};
+        j->multiply(b->data, b->n, b->k, area->panel, area->end_panel, &whole, x_stride,
+                    (uint32_t)(left < PIXELS_AT_ONCE ? left : PIXELS_AT_ONCE), y + row * y_stride,
+                    y_stride, bias);
+    }
+}
+
+void conv_pixels_run(const conv_job *j, const float *image, float *out, const conv_area *area) {
+    const conv_state *s = j->s;
+    float *y = out + area->first * j->y_channels;
+    for (int64_t g = 0; g < s->groups; g++) {
+        multiply_rows(j, area, g, image + area->first * j->x_channels + g * s->in_channels,
+                      (size_t)j->x_channels, (uint64_t)area->count, y + g * s->out_channels,
+                      (size_t)j->y_channels);
+    }
+    const bool slab = j->slabs > 1;
+    conv_after_run(j, y, area->count, slab ? (int64_t)area->panel * CPU_PANEL_ROWS : 0,
+                   slab ? channels_of(j, area) : j->y_channels);
 }
 
 /* ------------------------------------------------------------ windows over the edges */
@@ -140,20 +178,15 @@ static void run_edges(const conv_job *j, const float *image, float *out, const c
                 gather(j, image, oy, ox, g * s->in_channels, to);
         }
         if (!edges) return;
-        const cpu_gemm_call call = {s->packed + g,
-                                    windows,
-                                    k,
-                                    edges,
-                                    results,
-                                    n,
-                                    j->bias ? j->bias + g * s->out_channels : NULL};
-        cpu_gemm_run_here(&call);
+        multiply_rows(j, area, g, windows, k, edges, results, n);
+        const size_t first = (size_t)(area->panel * CPU_PANEL_ROWS);
+        const size_t bytes = (size_t)channels_of(j, area) * sizeof *results;
         const float *from = results;
         for (int64_t oy = area->first; oy < end; oy++) {
             for (int64_t ox = edge_from(j, area->left); ox < area->right;
                  ox = edge_from(j, ox + 1), from += n) {
-                memcpy(out + (oy * j->w.out[1] + ox) * j->y_channels + g * s->out_channels, from,
-                       n * sizeof *from);
+                float *y = out + (oy * j->w.out[1] + ox) * j->y_channels + g * s->out_channels;
+                memcpy(y + first, from + first, bytes);
             }
         }
     }
@@ -198,6 +231,7 @@ static void run_depthwise(const conv_job *j, const float *image, float *row, int
 void conv_rows_run(const conv_job *j, const float *image, float *out, const conv_area *area,
                    void *work) {
     const uint64_t list = ((uint64_t)taps_of(j) * 2 * sizeof(void *) + 63) / 64 * 64;
+    const bool slab = j->slabs > 1;
     if (!j->s->taps) run_edges(j, image, out, area, (float *)(void *)((char *)work + list));
     for (int64_t oy = area->first; oy < area->first + area->count; oy++) {
         float *row = out + oy * j->w.out[1] * j->y_channels;
@@ -205,6 +239,8 @@ void conv_rows_run(const conv_job *j, const float *image, float *out, const conv
             run_depthwise(j, image, row, oy, area, work);
         else
             run_inside(j, image, row, oy, area, work);
-        conv_after_run(j, row + area->left * j->y_channels, area->right - area->left);
+        conv_after_run(j, row + area->left * j->y_channels, area->right - area->left,
+                       slab ? (int64_t)area->panel * CPU_PANEL_ROWS : 0,
+                       slab ? channels_of(j, area) : j->y_channels);
     }
 }

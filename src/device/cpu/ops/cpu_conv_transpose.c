@@ -1,6 +1,7 @@
 /* ConvTranspose. In: X, W, B. Out: Y with channels last. With stride s the output falls into s * s
  * phases; in each, a pixel is a convolution of the input with those taps of the kernel that meet
- * it, so that nothing is added twice from two sides. */
+ * it, so that nothing is added twice from two sides. Where the kernel is as wide as the stride,
+ * each input pixel makes a run of the output row: phases side by side are channels of one. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ typedef struct phase {
 typedef struct transpose_state {
     int64_t kernel[2], stride[2], dilation[2], before[2], after[2], extra[2];
     int64_t groups, in_channels, out_channels; /* of a group */
+    bool abreast; /* one phase for all columns, with stride[1] * out_channels channels */
     uint32_t rank, phase_count;
     phase phases[MAX_PHASES];
 } transpose_state;
@@ -110,15 +112,22 @@ static void list_taps(const transpose_state *s, int64_t py, int64_t px, phase *p
     }
 }
 
-/* W [C][M / group][kernel] -> for each output channel of the group [taps][C / group]. */
+/* Phases side by side. */
+static int64_t abreast_of(const transpose_state *s) {
+    return s->abreast ? s->stride[1] : 1;
+}
+
+/* W [C][M / group][kernel] -> for each output channel of the group [taps][C / group]; abreast: for
+ * each column of the kernel first. */
 static void turn_weights(const transpose_state *s, const float *w, int64_t group, const phase *p,
                          const int64_t *places, float *to) {
-    const int64_t kernel = s->kernel[0] * s->kernel[1];
-    for (int64_t m = 0; m < s->out_channels; m++) {
+    const int64_t kernel = s->kernel[0] * s->kernel[1], m_count = s->out_channels;
+    for (int64_t i = 0; i < m_count * abreast_of(s); i++) {
+        const int64_t m = i % m_count, column = i / m_count;
         for (int64_t t = 0; t < p->taps; t++) {
             for (int64_t c = 0; c < s->in_channels; c++)
                 *to++ =
-                    w[((group * s->in_channels + c) * s->out_channels + m) * kernel + places[t]];
+                    w[((group * s->in_channels + c) * m_count + m) * kernel + places[t] + column];
         }
     }
 }
@@ -135,7 +144,8 @@ static ondol_status pack_phase(const cpu_device *d, const ondol_allocator *a, ba
     fine = fine && p->offsets && p->packed;
     if (fine) list_taps(s, py, px, p, places);
     if (fine && p->taps) {
-        const uint64_t k = (uint64_t)(p->taps * s->in_channels), n = (uint64_t)s->out_channels;
+        const uint64_t k = (uint64_t)(p->taps * s->in_channels);
+        const uint64_t n = (uint64_t)(s->out_channels * abreast_of(s));
         const uint64_t each = (cpu_gemm_packed_bytes(d, k, n) + 63) / 64 * 64;
         turned = base_alloc(a, (size_t)(k * n), sizeof *turned);
         p->memory = base_alloc_aligned(a, (size_t)(each * (uint64_t)s->groups), 64);
@@ -177,9 +187,11 @@ ondol_status cpu_prepare_conv_transpose(const plan_device *d, const ondol_alloca
     }
     s->in_channels = dims[0] / groups;
     s->out_channels = dims[1];
+    s->abreast = groups == 1 && s->kernel[1] == s->stride[1] && s->dilation[1] == 1 &&
+                 !s->before[1] && !s->after[1] && !s->extra[1];
     ondol_status status = ONDOL_OK;
     for (int64_t py = 0; py < s->stride[0]; py++) {
-        for (int64_t px = 0; px < s->stride[1]; px++) {
+        for (int64_t px = 0; px < (s->abreast ? 1 : s->stride[1]); px++) {
             phase *p = s->phases + s->phase_count++;
             TRY(pack_phase(cpu_device_of(d), a, pool, s, w->data, py, px, p, err));
         }
@@ -208,28 +220,45 @@ typedef struct transpose_job {
     uint64_t work_bytes;
 } transpose_job;
 
+/* Windows of `count` pixels in one phase, one after the other. */
+static void gather(const transpose_job *j, const phase *p, const float *image, int64_t at,
+                   int64_t count, int64_t group, float *to) {
+    const transpose_state *s = j->s;
+    const size_t channels = (size_t)s->in_channels;
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t t = 0; t < p->taps; t++, to += channels) {
+            const int64_t y = at + p->offsets[t][0], x = i + p->offsets[t][1];
+            if (y < 0 || y >= j->in[0] || x < 0 || x >= j->in[1])
+                memset(to, 0, channels * sizeof *to);
+            else
+                memcpy(to, image + (y * j->in[1] + x) * j->x_channels + group * s->in_channels,
+                       channels * sizeof *to);
+        }
+    }
+}
+
+/* A window of one tap that meets all `count` pixels: they are read where they lie. */
+static bool lies_there(const transpose_job *j, const phase *p, int64_t at, int64_t count) {
+    if (p->taps != 1) return false;
+    const int64_t y = at + p->offsets[0][0], x = p->offsets[0][1];
+    return y >= 0 && y < j->in[0] && x >= 0 && x + count <= j->in[1];
+}
+
 /* Pixels of one output row in one phase. */
 static void run_row(const transpose_job *j, const phase *p, const float *image, float *row,
                     int64_t at, int64_t px, float *windows) {
     const transpose_state *s = j->s;
     const int64_t count = (j->out[1] - px + s->stride[1] - 1) / s->stride[1];
-    const size_t channels = (size_t)s->in_channels, k = (size_t)p->taps * channels;
+    const size_t k = (size_t)(p->taps * s->in_channels);
     for (int64_t g = 0; g < s->groups && count > 0; g++) {
-        float *to = windows;
-        for (int64_t i = 0; i < count; i++) {
-            for (int64_t t = 0; t < p->taps; t++, to += channels) {
-                const int64_t y = at + p->offsets[t][0], x = i + p->offsets[t][1];
-                if (y < 0 || y >= j->in[0] || x < 0 || x >= j->in[1])
-                    memset(to, 0, channels * sizeof *to);
-                else
-                    memcpy(to, image + (y * j->in[1] + x) * j->x_channels + g * s->in_channels,
-                           channels * sizeof *to);
-            }
-        }
+        const bool there = lies_there(j, p, at, count);
+        const int64_t pixel = there ? (at + p->offsets[0][0]) * j->in[1] + p->offsets[0][1] : 0;
+        if (!there) gather(j, p, image, at, count, g, windows);
         const int64_t channel = g * s->out_channels;
         const cpu_gemm_call call = {p->packed + g,
-                                    windows,
-                                    k,
+                                    there ? image + pixel * j->x_channels + g * s->in_channels
+                                          : windows,
+                                    there ? (size_t)j->x_channels : k,
                                     (uint64_t)count,
                                     row + px * j->y_channels + channel,
                                     (size_t)(s->stride[1] * j->y_channels),
@@ -257,12 +286,14 @@ static void transpose_unit(uint32_t unit, unsigned thread, void *argument) {
     const float *x = j->x + image * j->in[0] * j->in[1] * j->x_channels;
     float *row = j->y + (image * j->out[0] + oy) * j->out[1] * j->y_channels;
     float *windows = (float *)(void *)(j->work + thread * j->work_bytes);
-    for (int64_t px = 0; px < s->stride[1]; px++) {
-        const phase *p = s->phases + oy % s->stride[0] * s->stride[1] + px;
+    const int64_t columns = s->abreast ? 1 : s->stride[1];
+    for (int64_t px = 0; px < columns; px++) {
+        const phase *p = s->phases + oy % s->stride[0] * columns + px;
         if (p->taps)
             run_row(j, p, x, row, oy / s->stride[0], px, windows);
         else
-            fill_row(j, row, px);
+            for (int64_t i = px; i < px + abreast_of(s); i++)
+                fill_row(j, row, i);
     }
 }
 
@@ -281,11 +312,24 @@ static ondol_status find_sizes(const plan_call *c, const transpose_state *s, con
     return ONDOL_OK;
 }
 
+/* The bias once for each of the phases that are abreast. */
+static ondol_status repeat_bias(const plan_call *c, transpose_job *j, void **memory,
+                                ondol_error *err) {
+    const size_t bytes = (size_t)j->y_channels * sizeof *j->bias;
+    const size_t count = (size_t)abreast_of(j->s);
+    ondol_status status = tensor_heap_alloc(c->heap, count * bytes, "biases", memory, err);
+    if (status != ONDOL_OK) return status;
+    for (size_t i = 0; i < count; i++)
+        memcpy((char *)*memory + i * bytes, j->bias, bytes);
+    j->bias = *memory;
+    return ONDOL_OK;
+}
+
 ondol_status cpu_run_conv_transpose(plan_call *c, ondol_error *err) {
     const transpose_state *s = c->state;
     tensor_value *given = NULL, *x = NULL, *y = NULL, *b = NULL;
     transpose_job j = {.s = s};
-    void *work = NULL;
+    void *work = NULL, *bias = NULL;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &given, err));
     j.x_channels = s->in_channels * s->groups;
@@ -302,9 +346,10 @@ ondol_status cpu_run_conv_transpose(plan_call *c, ondol_error *err) {
                                   j.y_channels);
         }
         j.bias = b->data;
+        if (s->abreast) TRY(repeat_bias(c, &j, &bias, err));
     }
     const cpu_window w = {.out = {j.out[0], j.out[1]}};
-    TRY(tensor_value_channels_last(given, &x, err));
+    TRY(tensor_value_channels_last(given, c->pool, &x, err));
     TRY(cpu_window_output(c, 0, x, j.y_channels, &w, &y, err));
     j.x = x->data;
     j.y = y->data;
@@ -321,6 +366,7 @@ ondol_status cpu_run_conv_transpose(plan_call *c, ondol_error *err) {
     if (y->elems) plan_call_parallel(c, (uint32_t)(x->dims[0] * j.out[0]), transpose_unit, &j);
 done:
     tensor_heap_free(c->heap, work);
+    tensor_heap_free(c->heap, bias);
     tensor_value_release(x);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define SLICE_COLUMNS  128u
+#define SLICE_PIECES   16u
 #define PREFETCH_BYTES 4096
 
 typedef struct floats_job {
@@ -39,10 +40,24 @@ INLINE unsigned count_of(const floats_target *to, unsigned unit) {
     return to->count < before ? 0 : to->count - before;
 }
 
-/* `units` units from `unit` on, times `tokens` rows of x, over `columns` columns. */
+/* Columns of a panel, and where x has them. */
+typedef struct floats_piece {
+    const uint8_t *w;
+    const float *x;
+    uint64_t columns;
+} floats_piece;
+
+/* Columns that are summed up in one go. */
+typedef struct floats_slice {
+    floats_piece pieces[SLICE_PIECES];
+    unsigned count;
+    bool first, last; /* of the sum */
+} floats_slice;
+
+/* `units` units from `unit` on, times `tokens` rows of x, the first of them x_at elements on. */
 INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, const unsigned tokens,
-                            const uint8_t *w, uint64_t columns, const float *x, size_t x_stride,
-                            unsigned unit, const floats_target *to) {
+                            const floats_slice *s, size_t x_at, size_t x_stride, unsigned unit,
+                            const floats_target *to) {
     const unsigned column_bytes = CPU_LAYOUTS[kind].block_bytes;
     floats acc[FLOAT_TOKENS][UNITS];
     UNROLL for (unsigned t = 0; t < tokens; t++) {
@@ -52,17 +67,23 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
                             : floats_load_part(to->y + t * to->stride + u * LANES, count_of(to, u));
         }
     }
-    for (uint64_t c = 0; c < columns; c++, w += column_bytes) {
-        if (tokens == 1) {
-            _mm_prefetch((const char *)w + PREFETCH_BYTES, _MM_HINT_T0);
-            if (column_bytes > 64) _mm_prefetch((const char *)w + PREFETCH_BYTES + 64, _MM_HINT_T0);
-        }
-        floats row[UNITS];
-        UNROLL for (unsigned u = 0; u < units; u++) row[u] = load_weights(kind, w, unit + u);
-        UNROLL for (unsigned t = 0; t < tokens; t++) {
-            const floats value = floats_broadcast(x + t * x_stride + c);
-            UNROLL for (unsigned u = 0; u < units; u++) acc[t][u] =
-                floats_fma(row[u], value, acc[t][u]);
+    for (unsigned p = 0; p < s->count; p++) {
+        const uint8_t *w = s->pieces[p].w;
+        const float *x = s->pieces[p].x + x_at;
+        const uint64_t columns = s->pieces[p].columns;
+        for (uint64_t c = 0; c < columns; c++, w += column_bytes) {
+            if (tokens == 1) {
+                _mm_prefetch((const char *)w + PREFETCH_BYTES, _MM_HINT_T0);
+                if (column_bytes > 64)
+                    _mm_prefetch((const char *)w + PREFETCH_BYTES + 64, _MM_HINT_T0);
+            }
+            floats row[UNITS];
+            UNROLL for (unsigned u = 0; u < units; u++) row[u] = load_weights(kind, w, unit + u);
+            UNROLL for (unsigned t = 0; t < tokens; t++) {
+                const floats value = floats_broadcast(x + t * x_stride + c);
+                UNROLL for (unsigned u = 0; u < units; u++) acc[t][u] =
+                    floats_fma(row[u], value, acc[t][u]);
+            }
         }
     }
     UNROLL for (unsigned t = 0; t < tokens; t++) {
@@ -76,28 +97,20 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
     }
 }
 
-/* Columns of a panel, and where x has them. */
-typedef struct floats_slice {
-    const uint8_t *w;
-    const float *x;
-    uint64_t columns;
-    bool first, last; /* of the sum */
-} floats_slice;
-
 /* `units` units from `unit` on, times all tokens. */
 INLINE void multiply_units(const cpu_layout_kind kind, const unsigned units, const floats_job *j,
                            const floats_slice *s, unsigned unit, floats_target *to) {
-    const float *x = s->x;
+    size_t at = 0;
     unsigned take;
-    for (uint32_t left = j->tokens; left; left -= take, x += take * j->x_stride) {
-        if (left >= FLOAT_TOKENS) {
-            multiply_floats(kind, units, take = FLOAT_TOKENS, s->w, s->columns, x, j->x_stride,
-                            unit, to);
-        } else if (left >= 2) {
-            multiply_floats(kind, units, take = 2, s->w, s->columns, x, j->x_stride, unit, to);
-        } else {
-            multiply_floats(kind, units, take = 1, s->w, s->columns, x, j->x_stride, unit, to);
-        }
+    for (uint32_t left = j->tokens; left; left -= take, at += take * j->x_stride) {
+        if (left >= FLOAT_TOKENS)
+            multiply_floats(kind, units, take = FLOAT_TOKENS, s, at, j->x_stride, unit, to);
+        else if (FLOAT_TOKENS > 4 && left >= 4)
+            multiply_floats(kind, units, take = 4, s, at, j->x_stride, unit, to);
+        else if (left >= 2)
+            multiply_floats(kind, units, take = 2, s, at, j->x_stride, unit, to);
+        else
+            multiply_floats(kind, units, take = 1, s, at, j->x_stride, unit, to);
         to->y += take * j->y_stride;
     }
 }
@@ -129,8 +142,10 @@ INLINE void multiply_row(const cpu_layout_kind kind, const floats_job *j, uint64
                               .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
                               .first = true,
                               .bias = j->bias ? j->bias + row : NULL};
-    multiply_floats(kind, UNITS, 1, j->packed + panel * j->panel_bytes, j->k, j->x, j->x_stride, 0,
-                    &to);
+    floats_slice s;
+    s.pieces[0] = (floats_piece){j->packed + panel * j->panel_bytes, j->x, j->k};
+    s.count = 1;
+    multiply_floats(kind, UNITS, 1, &s, 0, j->x_stride, 0, &to);
 }
 
 INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *j, uint64_t first,
@@ -142,12 +157,13 @@ INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *
         }
         for (uint64_t c = 0; c == 0 || c < j->k; c += SLICE_COLUMNS) {
             const uint64_t left = j->k - c;
-            floats_slice s = {.w = j->packed + p * j->panel_bytes +
-                                   c * CPU_LAYOUTS[kind].block_bytes,
-                              .x = j->x + c,
-                              .columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS,
-                              .first = c == 0};
-            s.last = s.columns == left;
+            const uint8_t *w = j->packed + p * j->panel_bytes + c * CPU_LAYOUTS[kind].block_bytes;
+            const uint64_t columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS;
+            floats_slice s; /* pieces that are not there are not cleared */
+            s.pieces[0] = (floats_piece){w, j->x + c, columns};
+            s.count = 1;
+            s.first = c == 0;
+            s.last = columns == left;
             multiply_slice(kind, j, p, &s);
         }
     }
@@ -183,19 +199,27 @@ static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
     }
 }
 
-/* A segment of x that is there, and the place of its columns in the panel. */
-static void multiply_segment(const floats_job *j, const cpu_segments *x, uint64_t panel,
-                             uint32_t index, bool first, bool last) {
+/* One panel times segments that are there, some of which, or parts of one, make a slice. */
+static void multiply_pieces(const floats_job *j, const cpu_segments *x, uint64_t panel) {
     const size_t column_bytes = CPU_LAYOUTS[CPU_LAYOUT_F32].block_bytes;
-    const uint8_t *w = j->packed + panel * j->panel_bytes + index * x->columns * column_bytes;
-    for (uint64_t c = 0; c < x->columns; c += SLICE_COLUMNS) {
-        const uint64_t left = x->columns - c;
-        floats_slice s = {.w = w + c * column_bytes,
-                          .x = x->at[index] + c,
-                          .columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS,
-                          .first = first && c == 0};
-        s.last = last && s.columns == left;
-        multiply_slice(CPU_LAYOUT_F32, j, panel, &s);
+    floats_slice s;
+    s.count = 0;
+    s.first = true;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i <= x->last; i++) {
+        const uint8_t *w = j->packed + panel * j->panel_bytes + i * x->columns * column_bytes;
+        for (uint64_t c = 0, take; x->at[i] && c < x->columns; c += take) {
+            const uint64_t left = x->columns - c, room = SLICE_COLUMNS - total;
+            take = left < room ? left : room;
+            s.pieces[s.count++] = (floats_piece){w + c * column_bytes, x->at[i] + c, take};
+            total += take;
+            s.last = i == x->last && take == left;
+            if (!s.last && total < SLICE_COLUMNS && s.count < SLICE_PIECES) continue;
+            multiply_slice(CPU_LAYOUT_F32, j, panel, &s);
+            s.first = false;
+            s.count = 0;
+            total = 0;
+        }
     }
 }
 
@@ -210,12 +234,6 @@ static void multiply_segments(CPU_SEGMENTS_PARAMETERS) {
                           .y = y,
                           .y_stride = y_stride,
                           .bias = bias};
-    for (uint64_t p = first_panel; p < end_panel; p++) {
-        bool first = true;
-        for (uint32_t i = 0; i < x->count; i++) {
-            if (!x->at[i]) continue;
-            multiply_segment(&j, x, p, i, first, i == x->last);
-            first = false;
-        }
-    }
+    for (uint64_t p = first_panel; p < end_panel; p++)
+        multiply_pieces(&j, x, p);
 }
