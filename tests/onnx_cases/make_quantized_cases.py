@@ -2,34 +2,19 @@
 """Writes cases of quantised models, in the form of the official ones: operators between DequantizeLinear and QuantizeLinear, as
 static quantisation makes them. What is expected is the graph as it is written, computed by ONNX Runtime in float32; a result may
 be one code away, for int8 rounds once where floats round more often. Usage: make_quantized_cases.py OUT"""
-import json
 from pathlib import Path
 import shutil
 import sys
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-import onnxruntime
+
+from graph_cases import Graph
 
 F32, I8, U8, I32 = np.float32, np.int8, np.uint8, np.int32
 random = np.random.default_rng(17)
 
 
-class Graph:
-    def __init__(self, shape, opset=21):
-        self.nodes, self.initializers, self.shape, self.opset = [], [], shape, opset
-
-    def node(self, op, inputs, **attributes):
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
-        return name
-
-    def keep(self, array):
-        name = f"c{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
+class Quantized(Graph):
     def quantize(self, x, scale, zero):
         return self.node("QuantizeLinear", [x, self.keep(F32(scale)), self.keep(zero)])
 
@@ -44,19 +29,7 @@ class Graph:
         return self.dequantize(self.keep(codes), scale, zero, **attributes)
 
     def write(self, folder, name, y, tolerance):
-        graph = helper.make_graph(self.nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
-                                  [helper.make_tensor_value_info(y, TensorProto.FLOAT, None)], self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
-        x = random.standard_normal(self.shape).astype(F32)
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        want, = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]).run(None, {"x": x})
-        place = folder / name / "test_data_set_0"
-        place.mkdir(parents=True)
-        onnx.save(model, folder / name / "model.onnx")
-        (folder / name / "data.json").write_text(json.dumps({"rtol": 0, "atol": float(tolerance) * 1.001}))
-        (place / "input_0.pb").write_bytes(numpy_helper.from_array(x, "x").SerializeToString())
-        (place / "output_0.pb").write_bytes(numpy_helper.from_array(want, y).SerializeToString())
+        super().write(folder, name, y, 0, float(tolerance) * 1.001)
 
 
 def convolutions(out):
@@ -64,7 +37,7 @@ def convolutions(out):
         for by_channel in (False, True):
             for bias in (False, True):
                 for groups in (1, 2, 8):
-                    g = Graph([2, 8, 9, 10])
+                    g = Quantized(random, [2, 8, 9, 10])
                     zero = dtype(7) if dtype == I8 else dtype(131)
                     x = g.activation("x", 0.02, zero)
                     scales = random.uniform(0.002, 0.006, 16) if by_channel else 0.004
@@ -82,19 +55,19 @@ def products(out):
     for dtype in (U8, I8):
         zero = dtype(-3) if dtype == I8 else dtype(120)
         for kind in ("tensor", "columns", "unsigned"):
-            g = Graph([3, 5, 40])
+            g = Quantized(random, [3, 5, 40])
             x = g.activation("x", 0.03, zero)
             w = {"tensor": lambda: g.weight((40, 24), 0.01), "columns": lambda: g.weight((40, 24), random.uniform(0.004, 0.01, 24), axis=1),
                  "unsigned": lambda: g.weight((40, 24), 0.01, U8(100), U8)}[kind]()
             g.write(out, f"matmul_{dtype.__name__}_{kind}", g.activation(g.node("MatMul", [x, w]), 0.1, zero), 0.1)
         for op in ("Add", "Mul"):
-            g = Graph([2, 6, 7])
+            g = Quantized(random, [2, 6, 7])
             a, b = g.activation("x", 0.03, zero), g.activation(g.node("Sin", ["x"]), 0.01, zero)
             g.write(out, f"{op.lower()}_{dtype.__name__}", g.activation(g.node(op, [a, b]), 0.04, zero), 0.04)
 
 
 def networks(out):
-    g = Graph([1, 4, 12, 12])
+    g = Quantized(random, [1, 4, 12, 12])
     x = g.activation("x", 0.03, U8(128))
     a = g.activation(g.node("Relu", [g.node("Conv", [x, g.weight((16, 4, 3, 3), 0.004)], kernel_shape=[3, 3], pads=[1] * 4)]), 0.02, U8(0))
     b = g.activation(g.node("Conv", [a, g.weight((16, 1, 3, 3), random.uniform(0.001, 0.004, 16), axis=0)], kernel_shape=[3, 3], pads=[1] * 4, group=16), 0.02, U8(128))
