@@ -241,12 +241,124 @@ static void check_segments(check *c, base_isa isa, uint64_t n, uint32_t rows, ui
     check_free(w);
 }
 
+/* ------------------------------------------------------------ choices */
+
+/* Few values, so that many are equal; NaN among floats. */
+static double element_of(tensor_element e, const void *data, size_t i) {
+    switch (e) {
+    case TENSOR_ELEMENT_F32: return ((const float *)data)[i];
+    case TENSOR_ELEMENT_I32: return ((const int32_t *)data)[i];
+    case TENSOR_ELEMENT_I64: return (double)((const int64_t *)data)[i];
+    default: return ((const uint8_t *)data)[i];
+    }
+}
+
+static void fill_elements(check *c, tensor_element e, void *data, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const int v = (int)check_random_below(c, 4) - 1;
+        switch (e) {
+        case TENSOR_ELEMENT_F32: ((float *)data)[i] = v == 2 ? NAN : (float)v; break;
+        case TENSOR_ELEMENT_I32: ((int32_t *)data)[i] = v; break;
+        case TENSOR_ELEMENT_I64: ((int64_t *)data)[i] = v; break;
+        default: ((uint8_t *)data)[i] = v > 0; break;
+        }
+    }
+}
+
+static bool compared(cpu_compare op, double u, double v) {
+    switch (op) {
+    case CPU_COMPARE_EQUAL: return u == v;
+    case CPU_COMPARE_GREATER: return u > v;
+    case CPU_COMPARE_GREATER_OR_EQUAL: return u >= v;
+    case CPU_COMPARE_LESS: return u < v;
+    case CPU_COMPARE_LESS_OR_EQUAL: return u <= v;
+    case CPU_COMPARE_AND: return u != 0 && v != 0;
+    case CPU_COMPARE_OR: return u != 0 || v != 0;
+    default: return (u != 0) != (v != 0);
+    }
+}
+
+static void check_compare(check *c, const cpu_rows *k, tensor_element e, size_t n) {
+    const size_t bytes = tensor_element_bits(e) / 8;
+    void *a = check_alloc(n * bytes, 0), *b = check_alloc(n * bytes, 0);
+    uint8_t *y = check_alloc(n, 0);
+    fill_elements(c, e, a, n);
+    fill_elements(c, e, b, n);
+    for (unsigned op = CPU_COMPARE_EQUAL; op <= CPU_COMPARE_XOR; op++) {
+        for (unsigned steps = 1; steps < 4; steps++) {
+            const size_t a_step = steps & 1, b_step = steps >> 1;
+            bool fine = true;
+            k->compare((cpu_compare)op, e, y, a, a_step, b, b_step, n);
+            for (size_t i = 0; i < n; i++) {
+                const double u = element_of(e, a, i * a_step), v = element_of(e, b, i * b_step);
+                fine = fine && y[i] == compared((cpu_compare)op, u, v);
+            }
+            check_that(c, fine && check_guards(y), "compare %u of %s, n=%zu", op,
+                       tensor_element_onnx_name(e), n);
+        }
+    }
+    check_free(y);
+    check_free(b);
+    check_free(a);
+}
+
+static void check_choose(check *c, const cpu_rows *k, unsigned bits, size_t n) {
+    const size_t bytes = bits / 8;
+    uint8_t *condition = check_alloc(n, 0), *a = check_alloc(n * bytes, 0);
+    uint8_t *b = check_alloc(n * bytes, 0), *y = check_alloc(n * bytes, 0);
+    for (size_t i = 0; i < n * bytes; i++) {
+        a[i] = (uint8_t)check_random_below(c, 256);
+        b[i] = (uint8_t)check_random_below(c, 256);
+    }
+    fill_elements(c, TENSOR_ELEMENT_BOOL, condition, n);
+    for (unsigned steps = 0; steps < 8; steps++) {
+        const size_t step = steps & 1, a_step = steps >> 1 & 1, b_step = steps >> 2;
+        bool fine = true;
+        k->choose(bits, y, condition, step, a, a_step, b, b_step, n);
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *from =
+                condition[i * step] ? a + i * a_step * bytes : b + i * b_step * bytes;
+            fine = fine && memcmp(y + i * bytes, from, bytes) == 0;
+        }
+        check_that(c, fine && check_guards(y), "choose of %u bits, steps %u, n=%zu", bits, steps,
+                   n);
+    }
+    check_free(y);
+    check_free(b);
+    check_free(a);
+    check_free(condition);
+}
+
+static void check_find_nan(check *c, const cpu_rows *k, size_t n) {
+    float *x = check_alloc(n * 4, 0);
+    uint8_t *y = check_alloc(n, 0);
+    bool fine = true;
+    fill_elements(c, TENSOR_ELEMENT_F32, x, n);
+    k->find_nan(y, x, n);
+    for (size_t i = 0; i < n; i++)
+        fine = fine && y[i] == (isnan(x[i]) ? 1 : 0);
+    check_that(c, fine && check_guards(y), "find_nan n=%zu", n);
+    check_free(y);
+    check_free(x);
+}
+
+static void check_choices(check *c, const cpu_rows *k, size_t n) {
+    static const tensor_element TYPES[] = {TENSOR_ELEMENT_F32, TENSOR_ELEMENT_I32,
+                                           TENSOR_ELEMENT_I64, TENSOR_ELEMENT_BOOL};
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
+        check_compare(c, k, TYPES[i], n);
+    for (unsigned bits = 8; bits <= 64; bits *= 2)
+        check_choose(c, k, bits, n);
+    check_find_nan(c, k, n);
+}
+
 static void check_level(check *c, const cpu_rows *k, base_isa isa) {
     for (size_t i = 0; i < sizeof UNARY / sizeof *UNARY; i++)
         check_unary(c, k, UNARY[i].op, i);
     for (size_t n = 1; n <= SIZE_MAX_ROW; n++) {
         check_binary(c, k, n);
         check_sums(c, k, n);
+        check_choices(c, k, n);
     }
     for (size_t channels = 1; channels <= 50; channels += 1 + channels / 8) {
         for (size_t pixels = 0; pixels <= 9; pixels++)

@@ -1,9 +1,9 @@
 /* The CPU's kernels of rows, for graphs that run as they are written: elementwise operators, sums,
  * softmax, and the inner loops of convolution and pooling with channels last.
  *
- * All on f32. The same bits at every ISA level: elementwise operators round once; sums run in 16
- * lanes (element i to lane i % 16), added as a tree. dst may be an operand exactly, or not overlap
- * it. Thread class: shared. Errors: none. */
+ * On f32 where they do not say otherwise. The same bits at every ISA level: elementwise operators
+ * round once; sums run in 16 lanes (element i to lane i % 16), added as a tree. dst may be an
+ * operand exactly, or not overlap it. Thread class: shared. Errors: none. */
 #ifndef DEVICE_CPU_ROWS_H
 #define DEVICE_CPU_ROWS_H
 
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/cpu.h"
+#include "tensor/element.h"
 
 typedef enum cpu_unary {
     CPU_UNARY_COPY,
@@ -62,6 +63,17 @@ typedef enum cpu_reduction {
     CPU_REDUCTION_MIN
 } cpu_reduction;
 
+typedef enum cpu_compare {
+    CPU_COMPARE_EQUAL,
+    CPU_COMPARE_GREATER,
+    CPU_COMPARE_GREATER_OR_EQUAL,
+    CPU_COMPARE_LESS,
+    CPU_COMPARE_LESS_OR_EQUAL,
+    CPU_COMPARE_AND,
+    CPU_COMPARE_OR,
+    CPU_COMPARE_XOR
+} cpu_compare;
+
 typedef struct cpu_rows {
     base_isa isa;
     void (*unary)(cpu_unary op, float *dst, const float *x, size_t n, float alpha, float beta);
@@ -87,6 +99,13 @@ typedef struct cpu_rows {
     /* dst [columns][rows] = transposed x [rows][columns]; strides in elements. */
     void (*transpose)(float *dst, size_t dst_stride, const float *x, size_t x_stride, size_t rows,
                       size_t columns);
+    /* dst[i] = 1 or 0. Elements f32, i32, i64 or bool (a byte); steps as of binary. */
+    void (*compare)(cpu_compare op, tensor_element element, uint8_t *dst, const void *a,
+                    size_t a_step, const void *b, size_t b_step, size_t n);
+    /* dst[i] = condition[i] ? a[i] : b[i]; elements of 8, 16, 32 or 64 bits. */
+    void (*choose)(unsigned bits, void *dst, const uint8_t *condition, size_t condition_step,
+                   const void *a, size_t a_step, const void *b, size_t b_step, size_t n);
+    void (*find_nan)(uint8_t *dst, const float *x, size_t n);
 } cpu_rows;
 
 /* The best of that level; lives for ever. */

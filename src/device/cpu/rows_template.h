@@ -177,10 +177,12 @@ INLINE float reduce_sum(cpu_reduction op, const float *x, size_t n) {
             best[l] = x[0];                                                                        \
         size_t i = 0;                                                                              \
         for (; i + 16 <= n; i += 16) {                                                             \
-            for (unsigned l = 0; l < 16; l++) {                                                    \
-                const float v = x[i + l];                                                          \
-                best[l] = v better best[l] || v != v ? v : best[l];                                \
-            }                                                                                      \
+            float now[16], v[16];                                                                  \
+            memcpy(now, best, sizeof now);                                                         \
+            memcpy(v, x + i, sizeof v);                                                            \
+            for (unsigned l = 0; l < 16; l++)                                                      \
+                now[l] = v[l] better now[l] || v[l] != v[l] ? v[l] : now[l];                       \
+            memcpy(best, now, sizeof best);                                                        \
         }                                                                                          \
         for (; i < n; i++)                                                                         \
             best[0] = x[i] better best[0] || x[i] != x[i] ? x[i] : best[0];                        \
@@ -236,8 +238,26 @@ static void accumulate(cpu_reduction op, float *total, const float *x, size_t n)
 }
 #undef EXTREMES
 
+/* The largest of x; any number where there is a NaN, which e^x carries on. */
+INLINE float softmax_shift(const float *x, size_t n) {
+    lanes most[4] = {lanes_all(x[0]), lanes_all(x[0]), lanes_all(x[0]), lanes_all(x[0])};
+    float each[16], found = x[0];
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        UNROLL for (unsigned s = 0; s < 4; s++) most[s] =
+            lanes_max(most[s], lanes_load(x + i + 16 * s));
+    for (; i + 16 <= n; i += 16)
+        most[0] = lanes_max(most[0], lanes_load(x + i));
+    lanes_store(each, lanes_max(lanes_max(most[0], most[1]), lanes_max(most[2], most[3])));
+    for (unsigned l = 0; l < 16; l++)
+        found = found > each[l] ? found : each[l];
+    for (; i < n; i++)
+        found = found > x[i] ? found : x[i];
+    return found;
+}
+
 static void softmax(float *dst, const float *x, size_t n, int take_log) {
-    const float most = reduce(CPU_REDUCTION_MAX, x, n);
+    const float most = softmax_shift(x, n);
     const lanes shift = lanes_all(most);
     lanes sums = lanes_all(0.0f);
     for (size_t i = 0; i < n; i += 16) {
@@ -345,6 +365,92 @@ static void transpose(float *dst, size_t dst_stride, const float *x, size_t x_st
     }
 }
 
+/* ------------------------------------------------------------ choices */
+
+/* Each of the three ways that operands step, so that the compiler makes vectors of each. */
+#define EACH_PAIR(type, expression)                                                                \
+    {                                                                                              \
+        const type *p = a, *q = b;                                                                 \
+        if (a_step && b_step) {                                                                    \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                const type u = p[i], v = q[i];                                                     \
+                dst[i] = (uint8_t)(expression);                                                    \
+            }                                                                                      \
+        } else if (a_step) {                                                                       \
+            const type v = *q;                                                                     \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                const type u = p[i];                                                               \
+                dst[i] = (uint8_t)(expression);                                                    \
+            }                                                                                      \
+        } else {                                                                                   \
+            const type u = *p;                                                                     \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                const type v = q[i * b_step];                                                      \
+                dst[i] = (uint8_t)(expression);                                                    \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    break
+
+#define COMPARE(type)                                                                              \
+    switch (op) {                                                                                  \
+    case CPU_COMPARE_EQUAL: EACH_PAIR(type, u == v);                                               \
+    case CPU_COMPARE_GREATER: EACH_PAIR(type, u > v);                                              \
+    case CPU_COMPARE_GREATER_OR_EQUAL: EACH_PAIR(type, u >= v);                                    \
+    case CPU_COMPARE_LESS: EACH_PAIR(type, u < v);                                                 \
+    case CPU_COMPARE_LESS_OR_EQUAL: EACH_PAIR(type, u <= v);                                       \
+    case CPU_COMPARE_AND: EACH_PAIR(type, (u != 0) & (v != 0));                                    \
+    case CPU_COMPARE_OR: EACH_PAIR(type, (u != 0) | (v != 0));                                     \
+    case CPU_COMPARE_XOR: EACH_PAIR(type, (u != 0) ^ (v != 0));                                    \
+    }                                                                                              \
+    break
+
+static void compare(cpu_compare op, tensor_element element, uint8_t *dst, const void *a,
+                    size_t a_step, const void *b, size_t b_step, size_t n) {
+    switch (element) {
+    case TENSOR_ELEMENT_F32: COMPARE(float);
+    case TENSOR_ELEMENT_I64: COMPARE(int64_t);
+    case TENSOR_ELEMENT_I32: COMPARE(int32_t);
+    default: COMPARE(uint8_t);
+    }
+}
+#undef COMPARE
+#undef EACH_PAIR
+
+#define CHOOSE(type)                                                                               \
+    {                                                                                              \
+        const type *p = a, *q = b;                                                                 \
+        type *y = dst;                                                                             \
+        if (condition_step && a_step && b_step) {                                                  \
+            for (size_t i = 0; i < n; i++)                                                         \
+                y[i] = condition[i] ? p[i] : q[i];                                                 \
+        } else if (condition_step && b_step) {                                                     \
+            const type u = *p;                                                                     \
+            for (size_t i = 0; i < n; i++)                                                         \
+                y[i] = condition[i] ? u : q[i];                                                    \
+        } else {                                                                                   \
+            for (size_t i = 0; i < n; i++)                                                         \
+                y[i] = condition[i * condition_step] ? p[i * a_step] : q[i * b_step];              \
+        }                                                                                          \
+    }                                                                                              \
+    break
+
+static void choose(unsigned bits, void *dst, const uint8_t *condition, size_t condition_step,
+                   const void *a, size_t a_step, const void *b, size_t b_step, size_t n) {
+    switch (bits) {
+    case 8: CHOOSE(uint8_t);
+    case 16: CHOOSE(uint16_t);
+    case 32: CHOOSE(uint32_t);
+    default: CHOOSE(uint64_t);
+    }
+}
+#undef CHOOSE
+
+static void find_nan(uint8_t *dst, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        dst[i] = x[i] != x[i];
+}
+
 const cpu_rows ROWS_NAME = {.isa = ROWS_ISA,
                             .unary = unary,
                             .binary = binary,
@@ -354,4 +460,7 @@ const cpu_rows ROWS_NAME = {.isa = ROWS_ISA,
                             .multiply_add = multiply_add,
                             .depthwise = depthwise,
                             .layer_norm = layer_norm_of,
-                            .transpose = transpose};
+                            .transpose = transpose,
+                            .compare = compare,
+                            .choose = choose,
+                            .find_nan = find_nan};

@@ -6,8 +6,10 @@
 #include "device/cpu/matmul_layout.h"
 
 #define PANEL         32u
-/* Rows of x to a unit: with K columns they stay in the second cache. */
+/* Rows of x to a unit: with K columns they stay in the second cache, and share the weights. */
 #define UNIT_ROWS     64u
+#define UNIT_ROWS_MAX 256u
+#define UNIT_X_BYTES  ((uint64_t)256 << 10)
 #define UNIT_PRODUCTS ((uint64_t)1 << 17)
 
 static const cpu_form F32_FORM = {.layout = CPU_LAYOUT_F32};
@@ -99,11 +101,17 @@ static void multiply_unit(uint32_t unit, unsigned thread, void *argument) {
              rows < m->rows_each ? rows : m->rows_each);
 }
 
+static uint64_t rows_to_a_unit(uint64_t k) {
+    const uint64_t rows = UNIT_X_BYTES / sizeof(float) / (k ? k : 1) / 8 * 8;
+    return rows < UNIT_ROWS ? UNIT_ROWS : rows > UNIT_ROWS_MAX ? UNIT_ROWS_MAX : rows;
+}
+
 void cpu_gemm_run_here(const cpu_gemm_call *g) {
     const uint64_t panels = (g->b->n + PANEL - 1) / PANEL;
-    for (uint64_t row = 0; row < g->rows; row += UNIT_ROWS) {
+    const uint64_t each = rows_to_a_unit(g->b->k);
+    for (uint64_t row = 0; row < g->rows; row += each) {
         const uint64_t left = g->rows - row;
-        multiply(g, 0, panels, row, left < UNIT_ROWS ? left : UNIT_ROWS);
+        multiply(g, 0, panels, row, left < each ? left : each);
     }
 }
 
@@ -114,9 +122,10 @@ void cpu_gemm_run(base_pool *pool, const cpu_gemm_call *g) {
         cpu_gemm_run_here(g);
         return;
     }
-    m.rows_each = UNIT_ROWS;
+    m.rows_each = rows_to_a_unit(g->b->k);
     m.row_units = (g->rows + m.rows_each - 1) / m.rows_each;
-    const uint64_t panel_products = (g->rows < UNIT_ROWS ? g->rows : UNIT_ROWS) * PANEL * g->b->k;
+    const uint64_t panel_products =
+        (g->rows < m.rows_each ? g->rows : m.rows_each) * PANEL * g->b->k;
     const uint64_t worth = panel_products ? UNIT_PRODUCTS / panel_products : m.panels;
     m.panels_each = worth ? worth : 1;
     /* Rows alone are units enough: then each reads all of B once. */

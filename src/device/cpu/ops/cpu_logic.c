@@ -2,9 +2,11 @@
  * their common shape. */
 #include "device/cpu/ops/cpu_logic.h"
 
-#include <string.h>
+#include <inttypes.h>
 
 #include "device/cpu/ops/cpu_broadcast.h"
+#include "device/cpu/ops/cpu_gemm.h"
+#include "device/cpu/rows.h"
 
 static tensor_element element_of(const graph *g, graph_node_id n, uint32_t i) {
     const graph_node *node = g->nodes + n;
@@ -47,7 +49,12 @@ bool cpu_accepts_is_nan(const graph *g, graph_node_id n, base_buffer *why) {
     return element_of(g, n, 0) == TENSOR_ELEMENT_F32 || decline(why, "it takes float32");
 }
 
+static const cpu_rows *rows_of(const plan_call *c) {
+    return cpu_rows_select(cpu_device_of(c->device)->isa);
+}
+
 typedef struct pair_job {
+    const cpu_rows *rows;
     graph_op op;
     tensor_element element;
     const void *a, *b;
@@ -80,28 +87,29 @@ typedef struct pair_job {
     }                                                                                              \
     break
 
-#define COMPARE(type)                                                                              \
-    switch (j->op) {                                                                               \
-    case GRAPH_OP_EQUAL: EACH(type, uint8_t, u == v);                                              \
-    case GRAPH_OP_GREATER: EACH(type, uint8_t, u > v);                                             \
-    case GRAPH_OP_GREATER_OR_EQUAL: EACH(type, uint8_t, u >= v);                                   \
-    case GRAPH_OP_LESS: EACH(type, uint8_t, u < v);                                                \
-    case GRAPH_OP_AND: EACH(type, uint8_t, u &&v);                                                 \
-    case GRAPH_OP_OR: EACH(type, uint8_t, u || v);                                                 \
-    case GRAPH_OP_XOR: EACH(type, uint8_t, !u != !v);                                              \
-    default: EACH(type, uint8_t, u <= v);                                                          \
-    }                                                                                              \
-    break
+static cpu_compare compare_of(graph_op op) {
+    switch (op) {
+    case GRAPH_OP_EQUAL: return CPU_COMPARE_EQUAL;
+    case GRAPH_OP_GREATER: return CPU_COMPARE_GREATER;
+    case GRAPH_OP_GREATER_OR_EQUAL: return CPU_COMPARE_GREATER_OR_EQUAL;
+    case GRAPH_OP_LESS: return CPU_COMPARE_LESS;
+    case GRAPH_OP_AND: return CPU_COMPARE_AND;
+    case GRAPH_OP_OR: return CPU_COMPARE_OR;
+    case GRAPH_OP_XOR: return CPU_COMPARE_XOR;
+    default: return CPU_COMPARE_LESS_OR_EQUAL;
+    }
+}
+
+static const void *element_at(const void *data, unsigned bits, int64_t i) {
+    return (const char *)data + i * (int64_t)(bits / 8);
+}
 
 static void compare_run(const cpu_run *r, const cpu_broadcast *b, const void *argument) {
     const pair_job *j = argument;
-    const int64_t p = b->step[0][0], q = b->step[1][0];
-    switch (j->element) {
-    case TENSOR_ELEMENT_F32: COMPARE(float);
-    case TENSOR_ELEMENT_I64: COMPARE(int64_t);
-    case TENSOR_ELEMENT_I32: COMPARE(int32_t);
-    default: COMPARE(uint8_t);
-    }
+    const unsigned bits = tensor_element_bits(j->element);
+    j->rows->compare(compare_of(j->op), j->element, (uint8_t *)j->y + r->out,
+                     element_at(j->a, bits, r->at[0]), (size_t)b->step[0][0],
+                     element_at(j->b, bits, r->at[1]), (size_t)b->step[1][0], (size_t)r->count);
 }
 
 /* Sums and products wrap, as two's complement does. */
@@ -150,8 +158,8 @@ static ondol_status run_pair(plan_call *c, tensor_element result, cpu_run_functi
     TRY(cpu_broadcast_join(c, pair, 2, false, &b, &rank, dims, err));
     const tensor_element e = result ? result : pair[0]->element;
     TRY(plan_call_output(c, 0, e, rank, dims, &y, err));
-    const pair_job j = {c->g->nodes[c->node].op, pair[0]->element, pair[0]->data, pair[1]->data,
-                        y->data};
+    const pair_job j = {rows_of(c),    c->g->nodes[c->node].op, pair[0]->element,
+                        pair[0]->data, pair[1]->data,           y->data};
     if (!is_compared(j.element)) {
         return plan_call_fail(c, err, "inputs of type %s", tensor_element_onnx_name(j.element));
     }
@@ -180,6 +188,22 @@ ondol_status cpu_run_logic(plan_call *c, ondol_error *err) {
     return status;
 }
 
+typedef struct nan_job {
+    const cpu_rows *rows;
+    const float *x;
+    uint8_t *y;
+    uint64_t n;
+} nan_job;
+
+#define NAN_UNIT ((uint64_t)1 << 16)
+
+static void nan_unit(uint32_t unit, unsigned thread, void *argument) {
+    const nan_job *j = argument;
+    const uint64_t first = unit * NAN_UNIT, left = j->n - first;
+    (void)thread;
+    j->rows->find_nan(j->y + first, j->x + first, (size_t)(left < NAN_UNIT ? left : NAN_UNIT));
+}
+
 ondol_status cpu_run_is_nan(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
     ondol_status status = plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &x, err);
@@ -187,37 +211,27 @@ ondol_status cpu_run_is_nan(plan_call *c, ondol_error *err) {
         status = plan_call_output(c, 0, TENSOR_ELEMENT_BOOL, x->rank, x->dims, &y, err);
     }
     if (status != ONDOL_OK) return status;
-    const float *from = x->data;
-    uint8_t *to = y->data;
-    for (uint64_t i = 0; i < x->elems; i++)
-        to[i] = from[i] != from[i];
+    nan_job j = {rows_of(c), x->data, y->data, x->elems};
+    const uint64_t units = (j.n + NAN_UNIT - 1) / NAN_UNIT;
+    if (units > BASE_POOL_UNITS_MAX) return plan_call_fail(c, err, "%" PRIu64 " elements", j.n);
+    plan_call_parallel(c, (uint32_t)units, nan_unit, &j);
     return ONDOL_OK;
 }
 
 typedef struct where_job {
+    const cpu_rows *rows;
     const uint8_t *condition;
     const void *a, *b;
     void *y;
     unsigned bits;
 } where_job;
 
-#define CHOOSE(type)                                                                               \
-    for (int64_t i = 0; i < r->count; i++) {                                                       \
-        const type u = ((const type *)j->a)[r->at[1] + i * p];                                     \
-        const type v = ((const type *)j->b)[r->at[2] + i * q];                                     \
-        ((type *)j->y)[r->out + i] = j->condition[r->at[0] + i * s] ? u : v;                       \
-    }                                                                                              \
-    break
-
 static void where_run(const cpu_run *r, const cpu_broadcast *b, const void *argument) {
     const where_job *j = argument;
-    const int64_t s = b->step[0][0], p = b->step[1][0], q = b->step[2][0];
-    switch (j->bits) {
-    case 8: CHOOSE(uint8_t);
-    case 16: CHOOSE(uint16_t);
-    case 32: CHOOSE(uint32_t);
-    default: CHOOSE(uint64_t);
-    }
+    j->rows->choose(j->bits, (char *)j->y + r->out * (int64_t)(j->bits / 8),
+                    j->condition + r->at[0], (size_t)b->step[0][0],
+                    element_at(j->a, j->bits, r->at[1]), (size_t)b->step[1][0],
+                    element_at(j->b, j->bits, r->at[2]), (size_t)b->step[2][0], (size_t)r->count);
 }
 
 ondol_status cpu_run_where(plan_call *c, ondol_error *err) {
@@ -235,7 +249,7 @@ ondol_status cpu_run_where(plan_call *c, ondol_error *err) {
     if (bits != 8 && bits != 16 && bits != 32 && bits != 64) {
         return plan_call_fail(c, err, "elements of %u bits", bits);
     }
-    const where_job j = {v[0]->data, v[1]->data, v[2]->data, y->data, bits};
+    const where_job j = {rows_of(c), v[0]->data, v[1]->data, v[2]->data, y->data, bits};
     cpu_broadcast_run(c, &b, where_run, &j);
 done:
     return status;

@@ -3,10 +3,12 @@
  * A panel is cut along K into slices that stay in the first cache while all tokens pass; sums wait
  * in y between slices. Each output is one chain of fma over K, so every cut gives the same bits. */
 
-#define UNITS          (CPU_PANEL_ROWS / LANES)
-#define SLICE_COLUMNS  128u
-#define SLICE_PIECES   16u
-#define PREFETCH_BYTES 4096
+#define UNITS           (CPU_PANEL_ROWS / LANES)
+#define SLICE_COLUMNS   128u
+#define SLICE_PIECES    16u
+#define PREFETCH_BYTES  4096
+/* Tokens from which on a slice takes long enough for the next one to come. */
+#define PREFETCH_TOKENS 32u
 
 typedef struct floats_job {
     const uint8_t *packed;
@@ -97,12 +99,27 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
     }
 }
 
+/* Lines of the weights behind the slice, on their way while this one is multiplied. */
+INLINE const uint8_t *prefetch_share(const uint8_t *next, unsigned lines) {
+    for (unsigned i = 0; i < lines; i++, next += 64)
+        _mm_prefetch((const char *)next, _MM_HINT_T1);
+    return next;
+}
+
 /* `units` units from `unit` on, times all tokens. */
 INLINE void multiply_units(const cpu_layout_kind kind, const unsigned units, const floats_job *j,
                            const floats_slice *s, unsigned unit, floats_target *to) {
+    const floats_piece *end = s->pieces + s->count - 1;
+    const uint8_t *next = end->w + end->columns * CPU_LAYOUTS[kind].block_bytes;
+    /* Half of a whole slice by each group of units, a part of it with each group of tokens. */
+    const unsigned lines =
+        SLICE_COLUMNS * CPU_LAYOUTS[kind].block_bytes / 64 / (UNITS / FLOAT_UNITS);
+    const unsigned share = j->tokens < PREFETCH_TOKENS ? 0 : lines * FLOAT_TOKENS / j->tokens + 1;
+    next += unit / FLOAT_UNITS * lines * 64;
     size_t at = 0;
     unsigned take;
     for (uint32_t left = j->tokens; left; left -= take, at += take * j->x_stride) {
+        if (share) next = prefetch_share(next, share);
         if (left >= FLOAT_TOKENS)
             multiply_floats(kind, units, take = FLOAT_TOKENS, s, at, j->x_stride, unit, to);
         else if (FLOAT_TOKENS > 4 && left >= 4)
