@@ -30,7 +30,7 @@ def kernels():
             found[op].append(device)
     for op in re.findall(r"^HOST(?:_ANY_LAYOUT)?\((\w+),", (ROOT / "src/device/host_kernels.def").read_text(), re.M):
         add(op, "host")
-    for op, name in re.findall(r'^CPU(?:_ANY_LAYOUT)?\((\w+), "([^"]*)",', (ROOT / "src/device/cpu/ops/cpu_kernels.def").read_text(), re.M):
+    for op, name in re.findall(r'^CPU(?:_ANY_LAYOUT|_HALVES)?\((?:[^,"]*<<[^,"]*, )?(\w+), "([^"]*)",', (ROOT / "src/device/cpu/ops/cpu_kernels.def").read_text(), re.M):
         add(op, f"cpu ({name})")
     for path in sorted((ROOT / "src/device/ref/ops").glob("ref_*.def")):
         for op in re.findall(r"^REF(?:_PREPARED)?\(\s*(\w+),", path.read_text(), re.M):

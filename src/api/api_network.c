@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "api/api_ready.h"
 #include "api/api_value.h"
 #include "base/os.h"
 #include "formats/onnx/onnx_file.h"
@@ -96,16 +97,8 @@ static ondol_status build(ondol_network *w, const ondol_network_options *o, ondo
     TRY(describe_ports(w, err));
     /* Kernels prepare constants on the engine's threads, as runs do. */
     base_mutex_lock(e->step_lock);
-    /* The oracle computes what is written. */
-    const bool oracle = strncmp(e->devices[0]->ops->name, "ref", 3) == 0;
-    if (!oracle) status = optimize_quantized(w->g, err);
-    if (status == ONDOL_OK)
-        status = network_fold_constants(&e->allocator, w->g, e->devices, e->device_count, e->pool,
-                                        options.max_bytes, err);
-    if (status == ONDOL_OK && !oracle) status = optimize_network(w->g, err);
-    if (status == ONDOL_OK)
-        status = network_create(&e->allocator, w->g, e->devices, e->device_count, e->pool, &options,
-                                &w->n, err);
+    status = api_ready_network(&e->allocator, w->g, e->devices, e->device_count, e->pool, &options,
+                               &w->n, err);
     base_mutex_unlock(e->step_lock);
 done:
     return status;

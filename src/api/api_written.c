@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/api_ready.h"
 #include "api/api_written_ports.h"
 #include "base/os.h"
 #include "tensor/number.h"
@@ -381,16 +382,8 @@ done:
 
 static ondol_status make_network(ondol_engine *e, graph *g, network **out, ondol_error *err) {
     const network_options options = {.max_bytes = base_memory_total_bytes()};
-    /* The oracle computes what is written. */
-    const bool oracle = strncmp(e->devices[0]->ops->name, "ref", 3) == 0;
-    ondol_status status = ONDOL_OK;
-    if (!oracle) TRY(optimize_quantized(g, err));
-    TRY(network_fold_constants(&e->allocator, g, e->devices, e->device_count, e->pool,
-                               options.max_bytes, err));
-    if (!oracle) TRY(optimize_network(g, err));
-    TRY(network_create(&e->allocator, g, e->devices, e->device_count, e->pool, &options, out, err));
-done:
-    return status;
+    return api_ready_network(&e->allocator, g, e->devices, e->device_count, e->pool, &options, out,
+                             err);
 }
 
 static ondol_status build(api_written *w, graph *g, graph *encoder,

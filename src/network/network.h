@@ -23,11 +23,16 @@ typedef struct network_options {
 
 /* Computes what depends on constants alone: nodes of g and its subgraphs go, initializers in g's
  * arena come. Random operators and those with subgraphs stay, as does what would grow a few numbers
- * to many, and what fails: the run tells that. max_bytes caps the values of one node.
+ * to many, and what fails: the run tells that. max_bytes caps the values of one node; 0: no cap.
  * Errors: MEMORY. */
 ondol_status network_fold_constants(const ondol_allocator *a, graph *g, plan_device *const *devices,
                                     uint32_t device_count, base_pool *pool, uint64_t max_bytes,
                                     ondol_error *err);
+
+/* Nodes with values of float16 and bfloat16 compute in float32 where `device` has kernels for that
+ * (those that take halves as they are go on to), with Cast at the borders; inputs, outputs and what
+ * subgraphs capture stay as they were. In g and its subgraphs, in place. Errors: MEMORY. */
+ondol_status network_widen_halves(graph *g, const plan_device *device, ondol_error *err);
 
 /* Makes every node of g and its subgraphs ready. g and the devices outlive it; pool may be NULL.
  * options NULL: all 0. Errors: UNSUPPORTED with the node that no device takes and why, FORMAT,

@@ -217,6 +217,7 @@ ondol_status network_fold_constants(const ondol_allocator *a, graph *g, plan_dev
                                     uint32_t device_count, base_pool *pool, uint64_t max_bytes,
                                     ondol_error *err) {
     folding f = {a, devices, device_count, pool, NULL};
+    if (!max_bytes) max_bytes = (uint64_t)INT64_MAX;
     ondol_status status = tensor_heap_create(a, max_bytes, &f.heap, err);
     if (status == ONDOL_OK) status = fold_graph(&f, g, err);
     tensor_heap_destroy(f.heap);

@@ -1,6 +1,12 @@
 /* MatMul and Add of a bias. In: an Add. Out: Linear. */
 #include "optimize/network_pass.h"
 
+static bool is_weight(const graph_value *v) {
+    return v && v->kind == GRAPH_VALUE_INITIALIZER && v->data && v->encoding == GRAPH_PLAIN &&
+           (v->element == TENSOR_ELEMENT_F32 || v->element == TENSOR_ELEMENT_F16 ||
+            v->element == TENSOR_ELEMENT_BF16);
+}
+
 /* MatMul(x, W) + bias, W [K, N] and bias [N] constant. */
 ondol_status network_fuse_linear(network_pass *p, graph_node_id id, ondol_error *err) {
     graph *g = p->g;
@@ -9,7 +15,7 @@ ondol_status network_fuse_linear(network_pass *p, graph_node_id id, ondol_error 
         const graph_value *bias = network_input(g, g->nodes + id, 1 - i);
         if (!matmul || matmul->op != GRAPH_OP_MATMUL || !network_is_constant(bias)) continue;
         const graph_value *x = network_input(g, matmul, 0), *w = network_input(g, matmul, 1);
-        if (!network_is_constant(w) || w->shape.rank != 2 || bias->shape.rank != 1 ||
+        if (!is_weight(w) || w->shape.rank != 2 || bias->shape.rank != 1 ||
             bias->shape.dims[0] != w->shape.dims[1] || w->shape.dims[0] < 1 ||
             w->shape.dims[1] < 1 || x->element != TENSOR_ELEMENT_F32) {
             continue;

@@ -48,7 +48,9 @@ typedef struct plan_kernel {
     graph_op op;
     const char *name; /* for people */
     ondol_status (*run)(plan_call *c, ondol_error *err);
-    bool any_layout; /* takes tensors with channels last; others get dense ones */
+    bool any_layout;      /* takes tensors with channels last; others get dense ones */
+    uint32_t half_inputs; /* bit i: input i may be a constant of float16 or bfloat16 where the
+                           * values are float32 */
 
     /* All below may be NULL. accept: whether it computes this node, and why not. */
     bool (*accept)(const graph *g, graph_node_id n, base_buffer *why);

@@ -10,6 +10,7 @@
 #include "device/cpu/matmul.h"
 #include "device/cpu/rows.h"
 #include "device/cpu/matmul_layout.h"
+#include "tensor/half.h"
 
 enum { SIZE_MAX_ROW = 70 };
 
@@ -342,6 +343,28 @@ static void check_find_nan(check *c, const cpu_rows *k, size_t n) {
     check_free(x);
 }
 
+static void check_f16(check *c, const cpu_rows *k, size_t n) {
+    float *x = check_alloc(n * 4, 0), *back = check_alloc(n * 4, 0);
+    uint16_t *h = check_alloc(n * 2, 0);
+    bool fine = true;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bits =
+            check_random_below(c, 1u << 16) << 16 | check_random_below(c, 1u << 16);
+        x[i] = i % 2 ? tensor_f32_from_bits(bits) : tensor_f16_to_f32((uint16_t)bits) * 1.0001f;
+    }
+    k->to_f16(h, x, n);
+    k->from_f16(back, h, n);
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t want = tensor_f32_to_f16(x[i]);
+        fine = fine && (isnan(x[i]) ? isnan(back[i]) : h[i] == want) &&
+               check_same_float(back[i], tensor_f16_to_f32(h[i]));
+    }
+    check_that(c, fine && check_guards(h) && check_guards(back), "f16 n=%zu", n);
+    check_free(h);
+    check_free(back);
+    check_free(x);
+}
+
 static void check_choices(check *c, const cpu_rows *k, size_t n) {
     static const tensor_element TYPES[] = {TENSOR_ELEMENT_F32, TENSOR_ELEMENT_I32,
                                            TENSOR_ELEMENT_I64, TENSOR_ELEMENT_BOOL};
@@ -350,6 +373,7 @@ static void check_choices(check *c, const cpu_rows *k, size_t n) {
     for (unsigned bits = 8; bits <= 64; bits *= 2)
         check_choose(c, k, bits, n);
     check_find_nan(c, k, n);
+    check_f16(c, k, n);
 }
 
 static void check_level(check *c, const cpu_rows *k, base_isa isa) {

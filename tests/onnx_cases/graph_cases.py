@@ -8,6 +8,15 @@ from onnx import TensorProto, helper, numpy_helper
 import onnxruntime
 
 
+def rounded(array, element):
+    """float32 numbers that the type has."""
+    if element == TensorProto.FLOAT16:
+        return array.astype(np.float16).astype(np.float32)
+    if element == TensorProto.BFLOAT16:
+        return numpy_helper.to_array(helper.make_tensor("", element, array.shape, array.ravel())).astype(np.float32)
+    return array
+
+
 class Graph:
     """Nodes with one float input x of a shape."""
 
@@ -26,10 +35,13 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
-    def model(self, outputs):
-        values = [helper.make_tensor_value_info(y, TensorProto.FLOAT, None) for y in outputs]
-        graph = helper.make_graph(self.nodes, "case", [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)], values,
-                                  self.initializers)
+    def model(self, outputs, element=TensorProto.FLOAT):
+        """element: the type of all floats but scales of Resize; those of the graph are rounded to it beforehand."""
+        values = [helper.make_tensor_value_info(y, element, None) for y in outputs]
+        scales = {n.input[2] for n in self.nodes if n.op_type == "Resize"}
+        initializers = [i if i.data_type != TensorProto.FLOAT or i.name in scales or element == TensorProto.FLOAT else
+                        helper.make_tensor(i.name, element, i.dims, numpy_helper.to_array(i).ravel()) for i in self.initializers]
+        graph = helper.make_graph(self.nodes, "case", [helper.make_tensor_value_info("x", element, self.shape)], values, initializers)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
 
     def run(self, outputs, x):
@@ -39,13 +51,17 @@ class Graph:
         session = onnxruntime.InferenceSession(self.model(outputs).SerializeToString(), options, providers=["CPUExecutionProvider"])
         return session.run(None, {"x": x})
 
-    def write(self, folder, name, outputs, rtol, atol):
+    def write(self, folder, name, outputs, rtol, atol, element=TensorProto.FLOAT):
+        """A graph of halves is computed in float32, and its outputs are rounded once."""
         outputs = [outputs] if isinstance(outputs, str) else outputs
-        x = self.random.standard_normal(self.shape).astype(np.float32)
+        x = rounded(self.random.standard_normal(self.shape).astype(np.float32), element)
+        for i in self.initializers:
+            if i.data_type == TensorProto.FLOAT:
+                i.CopyFrom(numpy_helper.from_array(rounded(numpy_helper.to_array(i), element), i.name))
         place = folder / name / "test_data_set_0"
         place.mkdir(parents=True)
-        onnx.save(self.model(outputs), folder / name / "model.onnx")
+        onnx.save(self.model(outputs, element), folder / name / "model.onnx")
         (folder / name / "data.json").write_text(json.dumps({"rtol": rtol, "atol": atol}))
-        (place / "input_0.pb").write_bytes(numpy_helper.from_array(x, "x").SerializeToString())
+        (place / "input_0.pb").write_bytes(helper.make_tensor("x", element, x.shape, x.ravel()).SerializeToString())
         for i, (y, want) in enumerate(zip(outputs, self.run(outputs, x))):
-            (place / f"output_{i}.pb").write_bytes(numpy_helper.from_array(want, y).SerializeToString())
+            (place / f"output_{i}.pb").write_bytes(helper.make_tensor(y, element, want.shape, want.ravel()).SerializeToString())

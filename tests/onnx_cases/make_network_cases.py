@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import numpy as np
+from onnx import TensorProto
 
 from graph_cases import Graph
 
@@ -22,7 +23,7 @@ class Network(Graph):
     """Values with their shapes; `grow` adds an operator that takes one or two of them."""
 
     def __init__(self, shape):
-        super().__init__(random, shape)
+        super().__init__(random, shape, 22)
         self.values = [("x", list(shape))]
 
     def images(self):
@@ -162,13 +163,13 @@ class Network(Graph):
             self.values.pop()
 
 
-def networks(out):
-    for i in range(120):
+def networks(out, count, form, element, rtol, atol):
+    for i in range(count):
         g = Network([pick(1, 1, 2), int(random.integers(1, 36)), int(random.integers(1, 14)), int(random.integers(1, 24))])
         for _ in range(24):
             g.grow()
         names = [v[0] for v in g.values[1:]]
-        g.write(out, f"network_{i:03}", sorted(set(names[-3:] + [names[random.integers(len(names))]])), 1e-3, 1e-4)
+        g.write(out, f"{form}_{i:03}", sorted(set(names[-3:] + [names[random.integers(len(names))]])), rtol, atol, element)
 
 
 def large_weights(out):
@@ -184,7 +185,9 @@ def large_weights(out):
 def main():
     out = Path(sys.argv[1])
     shutil.rmtree(out, ignore_errors=True)
-    networks(out)
+    networks(out, 120, "network", TensorProto.FLOAT, 1e-3, 1e-4)
+    networks(out, 40, "float16", TensorProto.FLOAT16, 2e-2, 2e-2)
+    networks(out, 20, "bfloat16", TensorProto.BFLOAT16, 0.15, 0.15)
     large_weights(out)
 
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_ready.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "device/registry.h"
@@ -56,7 +57,8 @@ static ondol_status open_case(run *r, const char *const *devices, uint32_t devic
     const device_settings settings = {a, r->pool, base_cpu_isa()};
     for (; r->device_count < device_count; r->device_count++)
         TRY(device_create(devices[r->device_count], &settings, r->devices + r->device_count, err));
-    TRY(network_create(a, r->g, r->devices, r->device_count, r->pool, NULL, &r->n, err));
+    const network_options options = {0};
+    TRY(api_ready_network(a, r->g, r->devices, r->device_count, r->pool, &options, &r->n, err));
     r->inputs = base_calloc(a, r->g->input_count + 1, sizeof(tensor_value *));
     r->outputs = base_calloc(a, r->g->output_count + 1, sizeof(tensor_value *));
     if (!r->inputs || !r->outputs) status = base_no_memory(err, "values", 0);

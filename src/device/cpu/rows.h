@@ -105,6 +105,9 @@ typedef struct cpu_rows {
     /* dst[i] = condition[i] ? a[i] : b[i]; elements of 8, 16, 32 or 64 bits. */
     void (*choose)(unsigned bits, void *dst, const uint8_t *condition, size_t condition_step,
                    const void *a, size_t a_step, const void *b, size_t b_step, size_t n);
+    /* Between f16, as its bits, and f32; rounded to nearest even. */
+    void (*from_f16)(float *dst, const uint16_t *x, size_t n);
+    void (*to_f16)(uint16_t *dst, const float *x, size_t n);
     void (*find_nan)(uint8_t *dst, const float *x, size_t n);
 } cpu_rows;
 

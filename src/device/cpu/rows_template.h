@@ -446,6 +446,29 @@ static void choose(unsigned bits, void *dst, const uint8_t *condition, size_t co
 }
 #undef CHOOSE
 
+static void from_f16(float *dst, const uint16_t *x, size_t n) {
+    size_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
+#endif
+    for (; i < n; i++)
+        dst[i] = tensor_f16_to_f32(x[i]);
+}
+
+static void to_f16(uint16_t *dst, const float *x, size_t n) {
+    size_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= n; i += 8) {
+        const __m128i h =
+            _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        _mm_storeu_si128((__m128i *)(void *)(dst + i), h);
+    }
+#endif
+    for (; i < n; i++)
+        dst[i] = tensor_f32_to_f16(x[i]);
+}
+
 static void find_nan(uint8_t *dst, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++)
         dst[i] = x[i] != x[i];
@@ -463,4 +486,6 @@ const cpu_rows ROWS_NAME = {.isa = ROWS_ISA,
                             .transpose = transpose,
                             .compare = compare,
                             .choose = choose,
+                            .from_f16 = from_f16,
+                            .to_f16 = to_f16,
                             .find_nan = find_nan};

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "device/cpu/ops/cpu_axis_ops.h"
+#include "device/cpu/ops/cpu_gemm.h"
+#include "device/cpu/rows.h"
 #include "tensor/half.h"
 
 static bool is_common(tensor_element e) {
     switch (e) {
     case TENSOR_ELEMENT_F32:
     case TENSOR_ELEMENT_F16:
+    case TENSOR_ELEMENT_BF16:
     case TENSOR_ELEMENT_F64:
     case TENSOR_ELEMENT_I64:
     case TENSOR_ELEMENT_I32:
@@ -25,7 +28,7 @@ bool cpu_accepts_cast(const graph *g, graph_node_id n, base_buffer *why) {
     const tensor_element from = g->values[g->nodes[n].inputs[0]].element;
     const tensor_element to = (tensor_element)graph_get_int(g, n, "to");
     if (is_common(from) && is_common(to) &&
-        (from != TENSOR_ELEMENT_F64 || to != TENSOR_ELEMENT_F16)) {
+        (from != TENSOR_ELEMENT_F64 || tensor_element_bits(to) != 16)) {
         return true;
     }
     if (why) base_buffer_append_text(why, "it casts between float, float16, double, ints and bool");
@@ -33,6 +36,7 @@ bool cpu_accepts_cast(const graph *g, graph_node_id n, base_buffer *why) {
 }
 
 typedef struct cast_job {
+    const cpu_rows *rows;
     tensor_element from, to;
     const void *x;
     void *y;
@@ -53,6 +57,7 @@ static int64_t whole(double v) {
         case TENSOR_ELEMENT_F32: FILL(float, (float)x[i]);                                         \
         case TENSOR_ELEMENT_F64: FILL(double, (double)x[i]);                                       \
         case TENSOR_ELEMENT_F16: FILL(uint16_t, tensor_f32_to_f16((float)x[i]));                   \
+        case TENSOR_ELEMENT_BF16: FILL(uint16_t, tensor_f32_to_bf16((float)x[i]));                 \
         case TENSOR_ELEMENT_I64: FILL(int64_t, (int64_t)x[i]);                                     \
         case TENSOR_ELEMENT_I32: FILL(int32_t, (int32_t)x[i]);                                     \
         case TENSOR_ELEMENT_I8: FILL(int8_t, (int8_t)x[i]);                                        \
@@ -69,6 +74,7 @@ static int64_t whole(double v) {
         case TENSOR_ELEMENT_F32: FILL(float, (float)(value));                                      \
         case TENSOR_ELEMENT_F64: FILL(double, (double)(value));                                    \
         case TENSOR_ELEMENT_F16: FILL(uint16_t, tensor_f32_to_f16((float)(value)));                \
+        case TENSOR_ELEMENT_BF16: FILL(uint16_t, tensor_f32_to_bf16((float)(value)));              \
         case TENSOR_ELEMENT_I64: FILL(int64_t, whole((double)(value)));                            \
         case TENSOR_ELEMENT_I32: FILL(int32_t, (int32_t)whole((double)(value)));                   \
         case TENSOR_ELEMENT_I8: FILL(int8_t, (int8_t)whole((double)(value)));                      \
@@ -88,8 +94,17 @@ static void cast_unit(uint32_t unit, unsigned thread, void *argument) {
     const uint64_t first = unit * j->each, left = j->n - first;
     const uint64_t count = left < j->each ? left : j->each;
     (void)thread;
+    if (j->from == TENSOR_ELEMENT_F16 && j->to == TENSOR_ELEMENT_F32) {
+        j->rows->from_f16((float *)j->y + first, (const uint16_t *)j->x + first, (size_t)count);
+        return;
+    }
+    if (j->from == TENSOR_ELEMENT_F32 && j->to == TENSOR_ELEMENT_F16) {
+        j->rows->to_f16((uint16_t *)j->y + first, (const float *)j->x + first, (size_t)count);
+        return;
+    }
     switch (j->from) {
     case TENSOR_ELEMENT_F32: FROM_FLOAT(float, x[i])
+    case TENSOR_ELEMENT_BF16: FROM_FLOAT(uint16_t, tensor_bf16_to_f32(x[i]))
     case TENSOR_ELEMENT_F64: FROM_FLOAT(double, x[i])
     case TENSOR_ELEMENT_F16: FROM_FLOAT(uint16_t, tensor_f16_to_f32(x[i]))
     case TENSOR_ELEMENT_I64: FROM_INTEGER(int64_t)
@@ -101,7 +116,9 @@ static void cast_unit(uint32_t unit, unsigned thread, void *argument) {
 
 ondol_status cpu_run_cast(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
-    cast_job j = {.to = (tensor_element)graph_get_int(c->g, c->node, "to"), .each = 1u << 15};
+    cast_job j = {.rows = cpu_rows_select(cpu_device_of(c->device)->isa),
+                  .to = (tensor_element)graph_get_int(c->g, c->node, "to"),
+                  .each = 1u << 15};
     ondol_status status = plan_call_tensor(c, 0, &x, err);
     if (status != ONDOL_OK) return status;
     if (!is_common(x->element)) {

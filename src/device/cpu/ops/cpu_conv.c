@@ -31,14 +31,14 @@ static ondol_status pack_groups(const cpu_device *d, const ondol_allocator *a, b
                                 const float *weights, conv_state *s, ondol_error *err) {
     const int64_t taps = s->kernel[0] * s->kernel[1];
     const uint64_t k = (uint64_t)(taps * s->in_channels), n = (uint64_t)s->out_channels;
-    const uint64_t each = (cpu_gemm_packed_bytes(d, k, n) + 63) / 64 * 64;
+    const uint64_t each = (cpu_gemm_packed_bytes(d, TENSOR_ENCODING_F32, k, n) + 63) / 64 * 64;
     float *turned = base_alloc(a, (size_t)(k * n), sizeof *turned);
     s->packed = base_calloc(a, (size_t)s->groups, sizeof *s->packed);
     s->memory = base_alloc_aligned(a, (size_t)(each * (uint64_t)s->groups), 64);
     const bool fine = turned && s->packed && s->memory;
     for (int64_t i = 0; fine && i < s->groups; i++) {
         turn_weights(weights + (uint64_t)i * k * n, s->out_channels, s->in_channels, taps, turned);
-        const cpu_matrix m = {turned, k, n, 1, k};
+        const cpu_matrix m = {TENSOR_ENCODING_F32, turned, k, n, 1, k};
         cpu_gemm_pack(d, pool, &m, (char *)s->memory + (uint64_t)i * each, s->packed + i);
     }
     base_free(a, turned);

@@ -146,13 +146,13 @@ static ondol_status pack_phase(const cpu_device *d, const ondol_allocator *a, ba
     if (fine && p->taps) {
         const uint64_t k = (uint64_t)(p->taps * s->in_channels);
         const uint64_t n = (uint64_t)(s->out_channels * abreast_of(s));
-        const uint64_t each = (cpu_gemm_packed_bytes(d, k, n) + 63) / 64 * 64;
+        const uint64_t each = (cpu_gemm_packed_bytes(d, TENSOR_ENCODING_F32, k, n) + 63) / 64 * 64;
         turned = base_alloc(a, (size_t)(k * n), sizeof *turned);
         p->memory = base_alloc_aligned(a, (size_t)(each * (uint64_t)s->groups), 64);
         fine = turned && p->memory;
         for (int64_t i = 0; fine && i < s->groups; i++) {
             turn_weights(s, w, i, p, places, turned);
-            const cpu_matrix m = {turned, k, n, 1, k};
+            const cpu_matrix m = {TENSOR_ENCODING_F32, turned, k, n, 1, k};
             cpu_gemm_pack(d, pool, &m, (char *)p->memory + (uint64_t)i * each, p->packed + i);
         }
     }

@@ -12,23 +12,25 @@
 #define UNIT_X_BYTES  ((uint64_t)256 << 10)
 #define UNIT_PRODUCTS ((uint64_t)1 << 17)
 
-static const cpu_form F32_FORM = {.layout = CPU_LAYOUT_F32};
-
-static tensor_matrix weight_of(const void *data, uint64_t k, uint64_t n) {
-    return (tensor_matrix){.rows = n, .columns = k, .encoding = TENSOR_ENCODING_F32, .data = data};
+static tensor_matrix weight_of(tensor_encoding e, const void *data, uint64_t k, uint64_t n) {
+    return (tensor_matrix){.rows = n, .columns = k, .encoding = e, .data = data};
 }
 
-static const cpu_matmul_config *config_of(const cpu_device *d, uint64_t k, uint64_t n) {
-    const tensor_matrix w = weight_of(NULL, k, n);
-    return cpu_matmul_select(d->isa, &w, NULL, NULL);
+static const cpu_matmul_config *config_of(const cpu_device *d, tensor_encoding e, uint64_t k,
+                                          uint64_t n, cpu_form *form) {
+    const tensor_matrix w = weight_of(e, NULL, k, n);
+    return cpu_matmul_select(d->isa, &w, form, NULL);
 }
 
-uint64_t cpu_gemm_packed_bytes(const cpu_device *d, uint64_t k, uint64_t n) {
-    return config_of(d, k, n)->packed_bytes(F32_FORM, n, k) + CPU_MATMUL_SLACK_BYTES;
+uint64_t cpu_gemm_packed_bytes(const cpu_device *d, tensor_encoding e, uint64_t k, uint64_t n) {
+    cpu_form form;
+    const cpu_matmul_config *config = config_of(d, e, k, n, &form);
+    return config->packed_bytes(form, n, k) + CPU_MATMUL_SLACK_BYTES;
 }
 
 typedef struct packing {
     const cpu_matmul_config *config;
+    cpu_form form;
     const cpu_matrix *b;
     unsigned char *to;
     uint64_t panel_bytes, panels, per_unit;
@@ -39,12 +41,14 @@ static void pack_panel(const packing *p, uint64_t panel) {
     float *to = (float *)(void *)(p->to + panel * p->panel_bytes);
     const uint64_t first = panel * PANEL;
     const size_t count = b->n - first < PANEL ? (size_t)(b->n - first) : PANEL;
-    if (b->k_stride == 1 && b->n_stride == b->k) {
-        const tensor_matrix w = weight_of(b->data, b->k, b->n);
-        p->config->pack(F32_FORM, &w, panel, to);
+    const bool by_rows = b->k_stride == 1 && b->n_stride == b->k;
+    if (by_rows || b->encoding != TENSOR_ENCODING_F32) {
+        tensor_matrix w = weight_of(b->encoding, b->data, b->k, b->n);
+        w.transposed = !by_rows;
+        p->config->pack(p->form, &w, panel, to);
         return;
     }
-    const float *from = b->data + first * b->n_stride;
+    const float *from = (const float *)b->data + first * b->n_stride;
     for (uint64_t k = 0; k < b->k; k++, from += b->k_stride, to += PANEL) {
         if (b->n_stride == 1)
             memcpy(to, from, count * sizeof *to);
@@ -66,16 +70,17 @@ static void pack_unit(uint32_t unit, unsigned thread, void *argument) {
 
 void cpu_gemm_pack(const cpu_device *d, base_pool *pool, const cpu_matrix *b, void *to,
                    cpu_packed *out) {
-    packing p = {.config = config_of(d, b->k, b->n), .b = b, .to = to};
+    packing p = {.b = b, .to = to};
+    p.config = config_of(d, b->encoding, b->k, b->n, &p.form);
     p.panels = (b->n + PANEL - 1) / PANEL;
-    if (p.panels) p.panel_bytes = p.config->packed_bytes(F32_FORM, b->n, b->k) / p.panels;
+    if (p.panels) p.panel_bytes = p.config->packed_bytes(p.form, b->n, b->k) / p.panels;
     const uint64_t worth = b->k ? ((uint64_t)1 << 16) / (b->k * PANEL) : 1;
     p.per_unit = worth ? worth : 1;
     const uint32_t units = (uint32_t)((p.panels + p.per_unit - 1) / p.per_unit);
     for (uint32_t i = 0; !pool && i < units; i++)
         pack_unit(i, 0, &p);
     if (pool && units) base_pool_run(pool, units, pack_unit, &p);
-    *out = (cpu_packed){p.config, b->n, b->k, to};
+    *out = (cpu_packed){p.config, p.form, b->n, b->k, to};
 }
 
 typedef struct multiplying {
@@ -86,7 +91,7 @@ typedef struct multiplying {
 static void multiply(const cpu_gemm_call *g, uint64_t first_panel, uint64_t end_panel,
                      uint64_t first_row, uint64_t rows) {
     const cpu_packed *b = g->b;
-    b->config->matmul(F32_FORM, b->data, b->n, b->k, first_panel, end_panel,
+    b->config->matmul(b->form, b->data, b->n, b->k, first_panel, end_panel,
                       g->x + first_row * g->x_stride, g->x_stride, (uint32_t)rows,
                       g->y + first_row * g->y_stride, g->y_stride, g->bias, NULL);
 }

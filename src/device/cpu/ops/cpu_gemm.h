@@ -14,18 +14,21 @@ static inline const cpu_device *cpu_device_of(const plan_device *d) {
 /* B as the kernels have it. */
 typedef struct cpu_packed {
     const cpu_matmul_config *config;
+    cpu_form form;
     uint64_t n, k;
     const void *data;
 } cpu_packed;
 
-/* B in memory: element (k, n) at data[k * k_stride + n * n_stride]; one of both strides is 1. */
+/* B in memory: element (k, n) at data[k * k_stride + n * n_stride]; one of both strides is 1. F16
+ * and BF16 lie without gaps, and are packed as they are. */
 typedef struct cpu_matrix {
-    const float *data;
+    tensor_encoding encoding; /* F32, F16 or BF16 */
+    const void *data;
     uint64_t k, n, k_stride, n_stride;
 } cpu_matrix;
 
 /* Bytes that B [k,n] takes packed, slack included. */
-uint64_t cpu_gemm_packed_bytes(const cpu_device *d, uint64_t k, uint64_t n);
+uint64_t cpu_gemm_packed_bytes(const cpu_device *d, tensor_encoding e, uint64_t k, uint64_t n);
 /* Packs to `to`, 64-byte aligned. pool: NULL for one thread. */
 void cpu_gemm_pack(const cpu_device *d, base_pool *pool, const cpu_matrix *b, void *to,
                    cpu_packed *out);

@@ -20,6 +20,14 @@ static const plan_kernel kernels[] = {
      .accept = accept_,                                                                            \
      .prepare = prepare_,                                                                          \
      .release = release_},
+#define CPU_HALVES(inputs, operator, text, run_, accept_, prepare_, release_)                      \
+    {.op = GRAPH_OP_##operator,                                                                    \
+     .name = text,                                                                                 \
+     .run = run_,                                                                                  \
+     .half_inputs = inputs,                                                                        \
+     .accept = accept_,                                                                            \
+     .prepare = prepare_,                                                                          \
+     .release = release_},
 #define HOST(operator, run_)            CPU(operator, "host", run_, NULL, NULL, NULL)
 #define HOST_ANY_LAYOUT(operator, run_) CPU_ANY_LAYOUT(operator, "host", run_, NULL, NULL, NULL)
 #include "device/cpu/ops/cpu_kernels.def"
@@ -28,6 +36,7 @@ static const plan_kernel kernels[] = {
 #undef HOST
 #undef HOST_ANY_LAYOUT
 #undef CPU_ANY_LAYOUT
+#undef CPU_HALVES
     {.op = GRAPH_OP_COUNT},
 };
 

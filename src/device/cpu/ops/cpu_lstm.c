@@ -49,8 +49,8 @@ bool cpu_accepts_lstm(const graph *g, graph_node_id n, base_buffer *why) {
 static ondol_status pack(const cpu_device *d, const ondol_allocator *a, base_pool *pool,
                          const float *weights, uint64_t rows, uint64_t columns, void **memory,
                          cpu_packed *out, ondol_error *err) {
-    const uint64_t bytes = cpu_gemm_packed_bytes(d, columns, rows);
-    const cpu_matrix m = {weights, columns, rows, 1, columns};
+    const uint64_t bytes = cpu_gemm_packed_bytes(d, TENSOR_ENCODING_F32, columns, rows);
+    const cpu_matrix m = {TENSOR_ENCODING_F32, weights, columns, rows, 1, columns};
     *memory = base_alloc_aligned(a, (size_t)bytes, 64);
     if (!*memory) return base_no_memory(err, "LSTM", bytes);
     cpu_gemm_pack(d, pool, &m, *memory, out);

@@ -14,37 +14,50 @@ typedef struct matmul_state {
     void *memory;
 } matmul_state;
 
+static bool is_half(tensor_element e) {
+    return e == TENSOR_ELEMENT_F16 || e == TENSOR_ELEMENT_BF16;
+}
+
+/* A matrix that is packed when the network is made ready. */
+static bool is_weight(const graph_value *b) {
+    return b->kind == GRAPH_VALUE_INITIALIZER && b->encoding == GRAPH_PLAIN && b->shape.rank == 2 &&
+           b->shape.dims[0] > 0 && b->shape.dims[1] > 0;
+}
+
 bool cpu_accepts_matmul(const graph *g, graph_node_id n, base_buffer *why) {
     const graph_node *node = g->nodes + n;
     const graph_value *a = g->values + node->inputs[0], *b = g->values + node->inputs[1];
-    const tensor_element e = b->element != TENSOR_ELEMENT_UNDEFINED ? b->element : a->element;
+    const tensor_element e = a->element != TENSOR_ELEMENT_UNDEFINED ? a->element : b->element;
     const bool plain =
         graph_get_int(g, n, "transBatchA") == 0 && graph_get_int(g, n, "transBatchB") == 0;
-    if (e == TENSOR_ELEMENT_F32 && plain) return true;
+    const bool halves = is_half(b->element) && is_weight(b) && graph_get_int(g, n, "transA") == 0;
+    if (e == TENSOR_ELEMENT_F32 && plain && (!is_half(b->element) || halves)) return true;
     if (why) base_buffer_append_text(why, plain ? "it multiplies float32" : "batches transposed");
     return false;
 }
 
 /* B as [k, n] behind its batch dimensions, transposed where the node says so. */
-static cpu_matrix matrix_of(const float *data, int64_t rows, int64_t columns, bool transposed) {
+static cpu_matrix matrix_of(tensor_encoding e, const void *data, int64_t rows, int64_t columns,
+                            bool transposed) {
     const uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
-    return transposed ? (cpu_matrix){data, c, r, 1, c} : (cpu_matrix){data, r, c, c, 1};
+    return transposed ? (cpu_matrix){e, data, c, r, 1, c} : (cpu_matrix){e, data, r, c, c, 1};
 }
 
 ondol_status cpu_prepare_matmul(const plan_device *d, const ondol_allocator *a, const graph *g,
                                 graph_node_id n, base_pool *pool, void **out, ondol_error *err) {
     const graph_value *b = g->values + g->nodes[n].inputs[1];
     const cpu_device *device = cpu_device_of(d);
-    if (b->kind != GRAPH_VALUE_INITIALIZER || b->shape.rank != 2 ||
-        b->element != TENSOR_ELEMENT_F32 || b->shape.dims[0] < 1 || b->shape.dims[1] < 1) {
+    tensor_encoding encoding;
+    if (!is_weight(b) || (b->element != TENSOR_ELEMENT_F32 && !is_half(b->element)) ||
+        !tensor_encoding_of_element(b->element, &encoding)) {
         return ONDOL_OK;
     }
-    const cpu_matrix m =
-        matrix_of(b->data, b->shape.dims[0], b->shape.dims[1], graph_get_int(g, n, "transB") != 0);
+    const cpu_matrix m = matrix_of(encoding, b->data, b->shape.dims[0], b->shape.dims[1],
+                                   graph_get_int(g, n, "transB") != 0);
     matmul_state *s = base_calloc(a, 1, sizeof *s);
     if (!s) return base_no_memory(err, "matmul", sizeof *s);
     *out = s;
-    const uint64_t bytes = cpu_gemm_packed_bytes(device, m.k, m.n);
+    const uint64_t bytes = cpu_gemm_packed_bytes(device, m.encoding, m.k, m.n);
     s->memory = bytes > SIZE_MAX ? NULL : base_alloc_aligned(a, (size_t)bytes, 64);
     if (!s->memory) return base_no_memory(err, "matmul", bytes);
     cpu_gemm_pack(device, pool, &m, s->memory, &s->packed);
@@ -56,6 +69,12 @@ void cpu_release_matmul(const ondol_allocator *a, void *state) {
     if (!s) return;
     base_free(a, s->memory);
     base_free(a, s);
+}
+
+/* Packed already, or of floats. */
+static ondol_status read_b(const plan_call *c, tensor_value **b, ondol_error *err) {
+    return c->state ? plan_call_tensor(c, 1, b, err)
+                    : plan_call_typed(c, 1, TENSOR_ELEMENT_F32, b, err);
 }
 
 /* Batches of a product: where each operand's matrix lies. */
@@ -119,8 +138,8 @@ static void run_batch(const product *p, uint64_t index, unsigned thread, base_po
     find_batch(&p->batch, index, &a_at, &b_at);
     unsigned char *work = p->work + thread * p->work_bytes;
     const float *a = p->a + a_at * p->m * p->k;
-    const cpu_matrix b = matrix_of(p->b + b_at * p->k * p->n, (int64_t)p->b_rows,
-                                   (int64_t)p->b_columns, p->b_transposed);
+    const cpu_matrix b = matrix_of(TENSOR_ENCODING_F32, p->b + b_at * p->k * p->n,
+                                   (int64_t)p->b_rows, (int64_t)p->b_columns, p->b_transposed);
     cpu_packed packed;
     if (p->a_transposed) {
         float *turned = (float *)(void *)(work + p->packed_bytes);
@@ -142,7 +161,9 @@ static ondol_status run_batches(product *p, ondol_error *err) {
     void *work = NULL;
     const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
     const bool whole = p->batch.count >= 2 * threads && p->batch.count < BASE_POOL_UNITS_MAX;
-    p->packed_bytes = (cpu_gemm_packed_bytes(cpu_device_of(c->device), p->k, p->n) + 63) / 64 * 64;
+    p->packed_bytes =
+        (cpu_gemm_packed_bytes(cpu_device_of(c->device), TENSOR_ENCODING_F32, p->k, p->n) + 63) /
+        64 * 64;
     p->work_bytes = p->packed_bytes + (p->a_transposed ? (4 * p->m * p->k + 63) / 64 * 64 : 0);
     ondol_status status =
         tensor_heap_alloc(c->heap, p->work_bytes * (whole ? threads : 1), "matmul", &work, err);
@@ -183,7 +204,7 @@ ondol_status cpu_run_matmul(plan_call *c, ondol_error *err) {
     const matmul_state *s = c->state;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &a, err));
-    TRY(plan_call_typed(c, 1, TENSOR_ELEMENT_F32, &b, err));
+    TRY(read_b(c, &b, err));
     if (!a->rank || !b->rank) return plan_call_fail(c, err, "an operand of rank 0");
     const bool a_vector = a->rank == 1, b_vector = b->rank == 1;
     product p = {.c = c, .a = a->data, .b = b->data};
@@ -264,7 +285,7 @@ ondol_status cpu_run_gemm(plan_call *c, ondol_error *err) {
     const matmul_state *s = c->state;
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &a, err));
-    TRY(plan_call_typed(c, 1, TENSOR_ELEMENT_F32, &b, err));
+    TRY(read_b(c, &b, err));
     if (a->rank != 2 || b->rank != 2) return plan_call_fail(c, err, "A and B must have rank 2");
     product p = {.c = c, .a = a->data, .b = b->data, .batch = {.count = 1}};
     p.a_transposed = graph_get_int(c->g, c->node, "transA") != 0;
