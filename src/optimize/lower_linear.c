@@ -2,6 +2,7 @@
  * Embed and MatMul of the lowered dialect, biases joined. */
 #include <string.h>
 
+#include "graph/graph_nbits.h"
 #include "optimize/lowering.h"
 
 /* ------------------------------------------------------------ embeddings */
@@ -80,52 +81,6 @@ ondol_status lower_gather(lowering *l, graph_node_id id) {
     return add_embed(l, id, indices, l->r.from->values[table].name, &m);
 }
 
-/* Codes as GatherBlockQuantized has them: [rows, columns * bits / 8] of bytes, or [rows, columns].
- */
-static bool quantized_codes(const lowering *l, graph_node_id id, const graph_value *data,
-                            const graph_value *scales, tensor_nbits *n) {
-    const graph *g = l->r.from;
-    const bool bytes = data->element == TENSOR_ELEMENT_U8;
-    n->bits = bytes ? (unsigned)graph_get_int(g, id, "bits") : tensor_element_bits(data->element);
-    n->is_signed = data->element == TENSOR_ELEMENT_I4;
-    n->block_elems = (uint64_t)graph_get_int(g, id, "block_size");
-    if (n->bits < 1 || n->bits > 8 || n->block_elems < 16 || n->block_elems > INT32_MAX ||
-        data->shape.dims[0] < 1 || data->shape.dims[1] < 1 || scales->shape.rank < 1) {
-        return false;
-    }
-    n->rows = (uint64_t)data->shape.dims[0];
-    n->columns =
-        bytes ? (uint64_t)data->shape.dims[1] * 8 / n->bits : (uint64_t)data->shape.dims[1];
-    n->codes = data->data;
-    n->codes_bytes = data->data_bytes;
-    n->code_bits =
-        (tensor_strides){bytes ? (uint64_t)data->shape.dims[1] * 8 : n->columns * n->bits, n->bits};
-    n->default_zero = bytes ? 1 << (n->bits - 1) : 0;
-    return true;
-}
-
-static void take_scales(const graph_value *scales, uint64_t blocks, tensor_nbits *n) {
-    n->scales = scales->data;
-    n->scales_bytes = scales->data_bytes;
-    n->scale_element = scales->element;
-    n->scale_elems = (tensor_strides){blocks, 1};
-}
-
-/* Zero points of whole bytes for each row, or floats. */
-static void take_zeros(const graph_value *zeros, uint64_t blocks, tensor_nbits *n) {
-    if (!zeros) return;
-    n->zeros = zeros->data;
-    n->zeros_bytes = zeros->data_bytes;
-    if (tensor_element_kind_of(zeros->element) == TENSOR_KIND_FLOAT) {
-        n->zero_element = zeros->element;
-        n->zero_bits = (tensor_strides){blocks, 1};
-    } else {
-        const uint64_t row_bits =
-            zeros->element == TENSOR_ELEMENT_U8 ? (blocks * n->bits + 7) / 8 * 8 : blocks * n->bits;
-        n->zero_bits = (tensor_strides){row_bits, n->bits};
-    }
-}
-
 /* Through a Reshape of packed bytes, as tied embeddings have it. */
 static const graph_value *packed_table(const lowering *l, graph_value_id v, graph_value *turned) {
     const graph *g = l->r.from;
@@ -152,19 +107,11 @@ ondol_status lower_gather_quantized(lowering *l, graph_node_id id) {
     const graph_value_id zero_id = lower_in(l, id, 3);
     const graph_value *zeros = zero_id == GRAPH_NONE ? NULL : lower_constant(l, zero_id);
     const graph_value_id indices = indices_of(l, lower_in(l, id, 1));
-    const int64_t along = graph_get_int(g, id, "quantize_axis");
     tensor_nbits n = {0};
-    if (!data || !scales || indices == GRAPH_NONE || data->shape.rank != 2 ||
-        (zero_id != GRAPH_NONE && !zeros) || graph_get_int(g, id, "gather_axis") != 0 ||
-        (along != 1 && along != -1)) {
+    if (!data || !scales || indices == GRAPH_NONE || (zero_id != GRAPH_NONE && !zeros))
         return lower_unrecognised(l, id, "expected rows of a quantised table, by token");
-    }
-    if (!quantized_codes(l, id, data, scales, &n)) {
-        return lower_unrecognised(l, id, "a table of another kind");
-    }
-    const uint64_t blocks = (n.columns + n.block_elems - 1) / n.block_elems;
-    take_scales(scales, blocks, &n);
-    take_zeros(zeros, blocks, &n);
+    const char *fault = graph_nbits_of_table(g, id, &(graph_nbits_parts){data, scales, zeros}, &n);
+    if (fault) return lower_unrecognised(l, id, fault);
     const tensor_matrix m = {.rows = n.rows, .columns = n.columns, .nbits = &n};
     ondol_status status = tensor_nbits_check(&n, l->err);
     if (status != ONDOL_OK) return base_prefix(l->err, status, "node '%s'", g->nodes[id].name);
@@ -240,31 +187,14 @@ ondol_status lower_matmul_nbits(lowering *l, graph_node_id id) {
     const graph_value *scales = lower_constant(l, lower_in(l, id, 2));
     const graph_value_id zero_id = lower_in(l, id, 3);
     const graph_value *zeros = zero_id == GRAPH_NONE ? NULL : lower_constant(l, zero_id);
-    const int64_t rows = graph_get_int(g, id, "N"), columns = graph_get_int(g, id, "K");
-    const int64_t bits = graph_get_int(g, id, "bits"), block = graph_get_int(g, id, "block_size");
     if (!lower_is_rows(l, lower_in(l, id, 0))) return ONDOL_OK;
     if (!codes || !scales || (zero_id != GRAPH_NONE && !zeros)) {
         return lower_unrecognised(l, id, "its weight is no initializer");
     }
-    if (lower_in(l, id, 4) != GRAPH_NONE) {
-        return lower_unrecognised(l, id, "its columns are in another order (g_idx)");
-    }
-    if (graph_get_int(g, id, "weight_prepacked")) {
-        return lower_unrecognised(l, id, "its weight is packed for one kind of processor");
-    }
-    if (bits < 1 || bits > 8 || block < 16 || block > INT32_MAX || rows < 1 || columns < 1 ||
-        rows > INT32_MAX || columns > INT32_MAX) {
-        return lower_unrecognised(l, id, "sizes that make no matrix");
-    }
-    const uint64_t blocks = ((uint64_t)columns + (uint64_t)block - 1) / (uint64_t)block;
-    tensor_nbits n = {.bits = (unsigned)bits, .rows = (uint64_t)rows, .columns = (uint64_t)columns};
-    n.block_elems = (uint64_t)block;
-    n.default_zero = 1 << (bits - 1);
-    n.codes = codes->data;
-    n.codes_bytes = codes->data_bytes;
-    n.code_bits = (tensor_strides){blocks * (((uint64_t)block * n.bits + 7) / 8) * 8, n.bits};
-    take_scales(scales, blocks, &n);
-    take_zeros(zeros, blocks, &n);
+    tensor_nbits n = {0};
+    const char *fault =
+        graph_nbits_of_matmul(g, id, &(graph_nbits_parts){codes, scales, zeros}, &n);
+    if (fault) return lower_unrecognised(l, id, fault);
     const tensor_matrix m = {.rows = n.rows, .columns = n.columns, .nbits = &n};
     ondol_status status = tensor_nbits_check(&n, l->err);
     if (status != ONDOL_OK) return base_prefix(l->err, status, "node '%s'", g->nodes[id].name);

@@ -10,6 +10,7 @@
 #include "device/cpu/ops/cpu_kernels.h"
 #include "device/cpu/ops/cpu_logic.h"
 #include "device/cpu/ops/cpu_matmul_ops.h"
+#include "device/cpu/ops/cpu_nbits.h"
 #include "device/cpu/ops/cpu_recurrent.h"
 #include "device/cpu/ops/cpu_trees.h"
 
