@@ -182,6 +182,24 @@ def large_weights(out):
         g.write(out, f"large_{i}", y, 1e-3, 1e-4)
 
 
+def recurrent(out):
+    """All steps of LSTM, GRU and RNN: directions, biases, states that are given."""
+    for op, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
+        for i, direction in enumerate(("forward", "reverse", "bidirectional") * 4):
+            steps, batch, inputs, hidden = int(random.integers(1, 7)), int(random.integers(1, 5)), int(random.integers(1, 20)), int(random.integers(1, 40))
+            n = 2 if direction == "bidirectional" else 1
+            g = Network([steps, batch, inputs])
+            names = ["x", g.floats(n, gates * hidden, inputs, scale=inputs ** -0.5), g.floats(n, gates * hidden, hidden, scale=hidden ** -0.5),
+                     g.floats(n, 2 * gates * hidden, scale=0.3) if i % 2 else "", ""]
+            if i % 4 > 1:
+                names += [g.floats(n, batch, hidden)] + ([g.floats(n, batch, hidden)] if op == "LSTM" else [])
+            more = {"linear_before_reset": i // 3 % 2} if op == "GRU" else {}
+            if op == "RNN" and i % 3 == 0:
+                more["activations"] = [pick("Relu", "Tanh")] * n
+            outputs = g.node(op, names, count=3 if op == "LSTM" else 2, hidden_size=hidden, direction=direction, **more)
+            g.write(out, f"{op.lower()}_{i}", outputs, 1e-3, 1e-5)
+
+
 def main():
     out = Path(sys.argv[1])
     shutil.rmtree(out, ignore_errors=True)
@@ -189,6 +207,7 @@ def main():
     networks(out, 40, "float16", TensorProto.FLOAT16, 2e-2, 2e-2)
     networks(out, 20, "bfloat16", TensorProto.BFLOAT16, 0.15, 0.15)
     large_weights(out)
+    recurrent(out)
 
 
 main()

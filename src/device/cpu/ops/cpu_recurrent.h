@@ -4,9 +4,9 @@
 
 #include "device/cpu/ops/cpu_kernels.h"
 
-cpu_kernel_accept cpu_accepts_lstm;
-cpu_kernel_run cpu_run_lstm;
-cpu_kernel_prepare cpu_prepare_lstm;
-cpu_kernel_release cpu_release_lstm;
+cpu_kernel_accept cpu_accepts_recurrent;
+cpu_kernel_run cpu_run_recurrent;
+cpu_kernel_prepare cpu_prepare_recurrent;
+cpu_kernel_release cpu_release_recurrent;
 
 #endif
