@@ -24,9 +24,16 @@ static bool is_common(tensor_element e) {
     }
 }
 
+/* Cast names its type, CastLike shows it. */
+static tensor_element target_of(const graph *g, graph_node_id n) {
+    const graph_node *node = g->nodes + n;
+    if (node->op == GRAPH_OP_CAST) return (tensor_element)graph_get_int(g, n, "to");
+    return g->values[node->inputs[1]].element;
+}
+
 bool cpu_accepts_cast(const graph *g, graph_node_id n, base_buffer *why) {
     const tensor_element from = g->values[g->nodes[n].inputs[0]].element;
-    const tensor_element to = (tensor_element)graph_get_int(g, n, "to");
+    const tensor_element to = target_of(g, n);
     if (is_common(from) && is_common(to) &&
         (from != TENSOR_ELEMENT_F64 || tensor_element_bits(to) != 16)) {
         return true;
@@ -117,7 +124,7 @@ static void cast_unit(uint32_t unit, unsigned thread, void *argument) {
 ondol_status cpu_run_cast(plan_call *c, ondol_error *err) {
     tensor_value *x = NULL, *y = NULL;
     cast_job j = {.rows = cpu_rows_select(cpu_device_of(c->device)->isa),
-                  .to = (tensor_element)graph_get_int(c->g, c->node, "to"),
+                  .to = target_of(c->g, c->node),
                   .each = 1u << 15};
     ondol_status status = plan_call_tensor(c, 0, &x, err);
     if (status != ONDOL_OK) return status;

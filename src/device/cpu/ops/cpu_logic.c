@@ -59,6 +59,7 @@ typedef struct pair_job {
     tensor_element element;
     const void *a, *b;
     void *y;
+    bool as_in_c; /* Mod with fmod */
 } pair_job;
 
 /* Each of the ways that operands step, so that the compiler makes vectors of each. */
@@ -113,6 +114,22 @@ static void compare_run(const cpu_run *r, const cpu_broadcast *b, const void *ar
 }
 
 /* Sums and products wrap, as two's complement does. */
+/* Towards zero; the least integer by -1 wraps to itself. v is not 0. */
+static int64_t quotient(int64_t u, int64_t v) {
+    return v == -1 ? (int64_t)(0 - (uint64_t)u) : u / v;
+}
+
+/* With the sign of v. */
+static int64_t remainder_of(int64_t u, int64_t v) {
+    const int64_t r = v == -1 ? 0 : u % v;
+    return r != 0 && (r < 0) != (v < 0) ? r + v : r;
+}
+
+/* With the sign of u. */
+static int64_t remainder_as_in_c(int64_t u, int64_t v) {
+    return v == -1 ? 0 : u % v;
+}
+
 static void integer_run(const cpu_run *r, const cpu_broadcast *b, const void *argument) {
     const pair_job *j = argument;
     const int64_t p = b->step[0][0], q = b->step[1][0];
@@ -133,6 +150,16 @@ static void integer_run(const cpu_run *r, const cpu_broadcast *b, const void *ar
             EACH(int64_t, int64_t, (uint64_t)u * (uint64_t)v);
         }
         EACH(int32_t, int32_t, (uint32_t)u * (uint32_t)v);
+    case GRAPH_OP_DIV:
+        if (wide) {
+            EACH(int64_t, int64_t, quotient(u, v));
+        }
+        EACH(int32_t, int32_t, quotient(u, v));
+    case GRAPH_OP_MOD:
+        if (wide) {
+            EACH(int64_t, int64_t, j->as_in_c ? remainder_as_in_c(u, v) : remainder_of(u, v));
+        }
+        EACH(int32_t, int32_t, j->as_in_c ? remainder_as_in_c(u, v) : remainder_of(u, v));
     case GRAPH_OP_MAX:
         if (wide) {
             EACH(int64_t, int64_t, u > v ? u : v);
@@ -158,8 +185,13 @@ static ondol_status run_pair(plan_call *c, tensor_element result, cpu_run_functi
     TRY(cpu_broadcast_join(c, pair, 2, false, &b, &rank, dims, err));
     const tensor_element e = result ? result : pair[0]->element;
     TRY(plan_call_output(c, 0, e, rank, dims, &y, err));
-    const pair_job j = {rows_of(c),    c->g->nodes[c->node].op, pair[0]->element,
-                        pair[0]->data, pair[1]->data,           y->data};
+    const pair_job j = {rows_of(c),
+                        c->g->nodes[c->node].op,
+                        pair[0]->element,
+                        pair[0]->data,
+                        pair[1]->data,
+                        y->data,
+                        graph_get_int(c->g, c->node, "fmod") != 0};
     if (!is_compared(j.element)) {
         return plan_call_fail(c, err, "inputs of type %s", tensor_element_onnx_name(j.element));
     }
@@ -172,7 +204,25 @@ ondol_status cpu_run_compare(plan_call *c, ondol_error *err) {
     return run_pair(c, TENSOR_ELEMENT_BOOL, compare_run, err);
 }
 
+/* The divisor of Div or Mod: no 0 among its elements. */
+static ondol_status check_divisor(const plan_call *c, ondol_error *err) {
+    tensor_value *v = NULL;
+    ondol_status status = plan_call_tensor(c, 1, &v, err);
+    for (uint64_t i = 0; status == ONDOL_OK && i < v->elems; i++) {
+        const bool zero = v->element == TENSOR_ELEMENT_I64   ? !((const int64_t *)v->data)[i]
+                          : v->element == TENSOR_ELEMENT_I32 ? !((const int32_t *)v->data)[i]
+                                                             : false;
+        if (zero) return plan_call_fail(c, err, "integer division by zero, at element %" PRIu64, i);
+    }
+    return status;
+}
+
 ondol_status cpu_run_integers(plan_call *c, ondol_error *err) {
+    const graph_op op = c->g->nodes[c->node].op;
+    if (op == GRAPH_OP_DIV || op == GRAPH_OP_MOD) {
+        ondol_status status = check_divisor(c, err);
+        if (status != ONDOL_OK) return status;
+    }
     return run_pair(c, TENSOR_ELEMENT_UNDEFINED, integer_run, err);
 }
 

@@ -88,6 +88,77 @@ static ondol_status move_together(plan_call *c, tensor_value *x, const reduce_sh
     return status;
 }
 
+/* ------------------------------------------------------------ integers */
+
+bool cpu_accepts_reduce_integers(const graph *g, graph_node_id n, base_buffer *why) {
+    const tensor_element e = g->values[g->nodes[n].inputs[0]].element;
+    if (e == TENSOR_ELEMENT_I64 || e == TENSOR_ELEMENT_I32) return true;
+    if (why) base_buffer_append_text(why, "it reduces int32 and int64");
+    return false;
+}
+
+static int64_t integer_at(const tensor_value *v, uint64_t i) {
+    return v->element == TENSOR_ELEMENT_I64 ? ((const int64_t *)v->data)[i]
+                                            : ((const int32_t *)v->data)[i];
+}
+
+/* x [outer][n][inner]; sums wrap, as two's complement does. */
+static void reduce_integers(graph_op op, const tensor_value *x, uint64_t n, uint64_t inner,
+                            tensor_value *y) {
+    for (uint64_t i = 0; i < y->elems; i++) {
+        const uint64_t at = i / inner * n * inner + i % inner;
+        int64_t total = integer_at(x, at);
+        for (uint64_t k = 1; k < n; k++) {
+            const int64_t v = integer_at(x, at + k * inner);
+            if (op == GRAPH_OP_REDUCE_SUM)
+                total = (int64_t)((uint64_t)total + (uint64_t)v);
+            else if (op == GRAPH_OP_REDUCE_MAX ? v > total : v < total)
+                total = v;
+        }
+        if (y->element == TENSOR_ELEMENT_I64)
+            ((int64_t *)y->data)[i] = total;
+        else
+            ((int32_t *)y->data)[i] = (int32_t)(uint32_t)(uint64_t)total;
+    }
+}
+
+ondol_status cpu_run_reduce_integers(plan_call *c, ondol_error *err) {
+    const graph_op op = c->g->nodes[c->node].op;
+    tensor_value *x = NULL, *moved = NULL, *y = NULL;
+    reduce_shape s = {.rank = 0};
+    uint64_t outer = 0, inner = 0;
+    ondol_status status = ONDOL_OK;
+    TRY(plan_call_tensor(c, 0, &x, err));
+    if (x->element != TENSOR_ELEMENT_I64 && x->element != TENSOR_ELEMENT_I32)
+        return plan_call_fail(c, err, "an input of type %s", tensor_element_onnx_name(x->element));
+    TRY(read_axes(c, x, &s, err));
+    TRY(plan_call_output(c, 0, x->element, s.rank, s.dims, &y, err));
+    if (!x->elems && y->elems && op != GRAPH_OP_REDUCE_SUM) {
+        const bool least = op == GRAPH_OP_REDUCE_MAX;
+        for (uint64_t i = 0; i < y->elems; i++) {
+            if (x->element == TENSOR_ELEMENT_I64)
+                ((int64_t *)y->data)[i] = least ? INT64_MIN : INT64_MAX;
+            else
+                ((int32_t *)y->data)[i] = least ? INT32_MIN : INT32_MAX;
+        }
+        return ONDOL_OK;
+    }
+    if (!x->elems) {
+        memset(y->data, 0, (size_t)tensor_value_bytes(y));
+        return ONDOL_OK;
+    }
+    if (!find_run(x, &s, &outer, &inner)) {
+        TRY(move_together(c, x, &s, &moved, err));
+        inner = 1;
+    }
+    reduce_integers(op, moved ? moved : x, s.n, inner, y);
+done:
+    tensor_value_release(moved);
+    return status;
+}
+
+/* ------------------------------------------------------------ floats */
+
 typedef struct reduce_job {
     const cpu_rows *rows;
     cpu_reduction op;
