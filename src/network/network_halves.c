@@ -72,10 +72,13 @@ static bool has_subgraph(const graph_node *n) {
     return false;
 }
 
-/* Softmax of bfloat16 rounds exponentials and sums too (device/ref/ops/ref_softmax.h). */
+/* Softmax and Attention of bfloat16 round between their steps too (device/ref/ops/ref_softmax.h).
+ */
 static bool rounds_inside(const widening *w, const graph_node *n) {
-    return (n->op == GRAPH_OP_SOFTMAX || n->op == GRAPH_OP_LOG_SOFTMAX) &&
-           was_half(w, n->inputs[0]) && w->values[n->inputs[0]].element == TENSOR_ELEMENT_BF16;
+    const bool steps =
+        n->op == GRAPH_OP_SOFTMAX || n->op == GRAPH_OP_LOG_SOFTMAX || n->op == GRAPH_OP_ATTENTION;
+    return steps && was_half(w, n->inputs[0]) &&
+           w->values[n->inputs[0]].element == TENSOR_ELEMENT_BF16;
 }
 
 /* Nodes that take halves as they are stay so until a wide value comes along. */

@@ -3,6 +3,7 @@
 #include "device/cpu/ops/cpu_attend.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -105,6 +106,10 @@ static void weigh_row(const attending *j, const block *b, uint64_t row, float *s
     if (a->bias) {
         const float *bias = at_head(a->bias, &a->bias_step, b->batch, b->head);
         j->rows->binary(CPU_BINARY_ADD, x, x, 1, bias + row * a->bias_step.row + first, 1, n);
+    }
+    if (a->bias && !a->sinks && j->rows->reduce(CPU_REDUCTION_MAX, x, n) == -INFINITY) {
+        memset(scores + from, 0, (size_t)(to - from) * sizeof *scores); /* all is forbidden */
+        return;
     }
     if (a->sinks) {
         kept = x[n];

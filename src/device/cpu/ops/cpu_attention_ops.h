@@ -4,7 +4,8 @@
 
 #include "device/cpu/ops/cpu_kernels.h"
 
-cpu_kernel_accept cpu_accepts_group_query;
-cpu_kernel_run cpu_run_group_query;
+cpu_kernel_accept cpu_accepts_group_query, cpu_accepts_dot_attention;
+cpu_kernel_accept cpu_accepts_multi_head;
+cpu_kernel_run cpu_run_group_query, cpu_run_dot_attention, cpu_run_multi_head;
 
 #endif

@@ -8,7 +8,7 @@ cpu_kernel_accept cpu_accepts_reduce, cpu_accepts_reduce_integers, cpu_accepts_n
     cpu_accepts_cast, cpu_accepts_resize;
 cpu_kernel_run cpu_run_softmax, cpu_run_reduce, cpu_run_reduce_integers, cpu_run_layer_norm,
     cpu_run_rms_norm;
-cpu_kernel_run cpu_run_batch_norm, cpu_run_cast, cpu_run_skip_rms_norm;
+cpu_kernel_run cpu_run_batch_norm, cpu_run_cast, cpu_run_skip_norm;
 cpu_kernel_run cpu_run_resize;
 
 #endif

@@ -18,7 +18,9 @@ bool cpu_accepts_norm(const graph *g, graph_node_id n, base_buffer *why) {
                g->values[node->inputs[i]].element == TENSOR_ELEMENT_F32;
     for (uint32_t i = 1; i < node->output_count && fine; i++)
         fine = node->outputs[i] == GRAPH_NONE ||
-               (node->op == GRAPH_OP_MS_SKIP_SIMPLIFIED_LAYER_NORMALIZATION && i == 3);
+               ((node->op == GRAPH_OP_MS_SKIP_SIMPLIFIED_LAYER_NORMALIZATION ||
+                 node->op == GRAPH_OP_MS_SKIP_LAYER_NORMALIZATION) &&
+                i == 3);
     if (node->op == GRAPH_OP_BATCH_NORMALIZATION)
         fine = fine && !graph_get_int(g, n, "training_mode");
     if (!fine && why)
@@ -123,9 +125,11 @@ static bool is_skip_of(const tensor_value *x, const tensor_value *skip) {
 }
 
 /* Outputs 0: the normed sum, 3: the sum. */
-ondol_status cpu_run_skip_rms_norm(plan_call *c, ondol_error *err) {
+ondol_status cpu_run_skip_norm(plan_call *c, ondol_error *err) {
+    const graph_op op = c->g->nodes[c->node].op;
     tensor_value *x = NULL, *skip = NULL, *y = NULL, *sum = NULL;
-    norm_job j = {.rms = true, .epsilon = (float)graph_get_float(c->g, c->node, "epsilon")};
+    norm_job j = {.rms = op == GRAPH_OP_MS_SKIP_SIMPLIFIED_LAYER_NORMALIZATION,
+                  .epsilon = (float)graph_get_float(c->g, c->node, "epsilon")};
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, 0, TENSOR_ELEMENT_F32, &x, err));
     TRY(plan_call_typed(c, 1, TENSOR_ELEMENT_F32, &skip, err));
@@ -135,7 +139,8 @@ ondol_status cpu_run_skip_rms_norm(plan_call *c, ondol_error *err) {
     }
     j.n = (uint64_t)x->dims[x->rank - 1];
     TRY(read_vector(c, 2, j.n, &j.weight, err));
-    TRY(read_vector(c, 3, j.n, &j.skip_bias, err));
+    if (!j.rms) TRY(read_vector(c, 3, j.n, &j.bias, err));
+    TRY(read_vector(c, j.rms ? 3 : 4, j.n, &j.skip_bias, err));
     if (!j.weight) return plan_call_fail(c, err, "it lacks gamma");
     TRY(plan_call_output(c, 0, TENSOR_ELEMENT_F32, x->rank, x->dims, &y, err));
     if (plan_call_wants(c, 3)) {
