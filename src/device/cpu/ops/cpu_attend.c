@@ -11,7 +11,7 @@
 #include "device/cpu/ops/cpu_gemm.h"
 #include "device/cpu/rows.h"
 
-#define BLOCK_ROWS   32u /* queries of a unit */
+#define BLOCK_ROWS   64u /* queries of a unit */
 #define SEGMENT_KEYS 64u /* keys that are left out together where no row of a block sees them */
 
 typedef struct attending {

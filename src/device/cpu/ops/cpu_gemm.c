@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/cpu/matmul_layout.h"
+#include "device/cpu/rows.h"
 
 #define PANEL         32u
 /* Rows of x to a unit: with K columns they stay in the second cache, and share the weights. */
@@ -31,6 +32,7 @@ uint64_t cpu_gemm_packed_bytes(const cpu_device *d, tensor_encoding e, uint64_t 
 typedef struct packing {
     const cpu_matmul_config *config;
     cpu_form form;
+    const cpu_rows *rows;
     const cpu_matrix *b;
     unsigned char *to;
     uint64_t panel_bytes, panels, per_unit;
@@ -41,20 +43,22 @@ static void pack_panel(const packing *p, uint64_t panel) {
     float *to = (float *)(void *)(p->to + panel * p->panel_bytes);
     const uint64_t first = panel * PANEL;
     const size_t count = b->n - first < PANEL ? (size_t)(b->n - first) : PANEL;
-    const bool by_rows = b->k_stride == 1 && b->n_stride == b->k;
-    if (by_rows || b->encoding != TENSOR_ENCODING_F32) {
+    if (b->encoding != TENSOR_ENCODING_F32) {
+        const bool by_rows = b->k_stride == 1;
         tensor_matrix w = weight_of(b->encoding, b->data, b->k, b->n);
         w.transposed = !by_rows;
         p->config->pack(p->form, &w, panel, to);
         return;
     }
     const float *from = (const float *)b->data + first * b->n_stride;
+    if (b->k_stride == 1) {
+        p->rows->transpose(to, PANEL, from, b->n_stride, count, b->k);
+        for (uint64_t k = 0; k < b->k && count < PANEL; k++)
+            memset(to + k * PANEL + count, 0, (PANEL - count) * sizeof *to);
+        return;
+    }
     for (uint64_t k = 0; k < b->k; k++, from += b->k_stride, to += PANEL) {
-        if (b->n_stride == 1)
-            memcpy(to, from, count * sizeof *to);
-        else
-            for (size_t i = 0; i < count; i++)
-                to[i] = from[i * b->n_stride];
+        memcpy(to, from, count * sizeof *to);
         for (size_t i = count; i < PANEL; i++)
             to[i] = 0;
     }
@@ -70,7 +74,7 @@ static void pack_unit(uint32_t unit, unsigned thread, void *argument) {
 
 void cpu_gemm_pack(const cpu_device *d, base_pool *pool, const cpu_matrix *b, void *to,
                    cpu_packed *out) {
-    packing p = {.b = b, .to = to};
+    packing p = {.rows = cpu_rows_select(d->isa), .b = b, .to = to};
     p.config = config_of(d, b->encoding, b->k, b->n, &p.form);
     p.panels = (b->n + PANEL - 1) / PANEL;
     if (p.panels) p.panel_bytes = p.config->packed_bytes(p.form, b->n, b->k) / p.panels;
