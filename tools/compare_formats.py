@@ -49,10 +49,10 @@ class Weights:
                           .reshape(self.codes[name].shape[0], -1))
         return np.concatenate(blocks)
 
-    def nbits(self, name):
-        """Elements 2 i and 2 i + 1 in one byte: [rows, blocks, 16]."""
+    def nbits(self, name, block=32):
+        """Elements 2 i and 2 i + 1 in one byte: [rows, blocks, block / 2]; of larger blocks every scale but the first goes."""
         codes = self.codes[name]
-        return (codes[:, ::2] | codes[:, 1::2] << 4).reshape(codes.shape[0], -1, 16), self.scales[name]
+        return (codes[:, ::2] | codes[:, 1::2] << 4).reshape(codes.shape[0], -1, block // 2), self.scales[name][:, :: block // 32]
 
 
 def write_gguf(path, w):
@@ -89,9 +89,10 @@ def write_gguf(path, w):
     out.close()
 
 
-def write_onnx(folder, w):
+def write_onnx(folder, w, block=32, element=np.float16):
+    """element: of everything but codes; builders write float32 for the CPU, float16 for others."""
     nodes, initializers = [], []
-    half = TensorProto.FLOAT16
+    half = helper.np_dtype_to_tensor_dtype(np.dtype(element))
 
     def keep(name, array):
         initializers.append(numpy_helper.from_array(array, name))
@@ -104,9 +105,9 @@ def write_onnx(folder, w):
 
     def project(x, name, y):
         rows, columns = w.codes[name].shape
-        codes, scales = w.nbits(name)
-        return node("MatMulNBits", [x, keep(f"{name}.weight_Q4", codes), keep(f"{name}.weight_scales", scales)], y, MS,
-                    K=columns, N=rows, bits=4, block_size=32, accuracy_level=4)
+        codes, scales = w.nbits(name, block)
+        return node("MatMulNBits", [x, keep(f"{name}.weight_Q4", codes), keep(f"{name}.weight_scales", scales.astype(element))], y, MS,
+                    K=columns, N=rows, bits=4, block_size=block, accuracy_level=4)
 
     one = keep("/one", np.array([1], np.int64))
     total = node("ReduceSum", ["attention_mask", one], "/total", keepdims=0)
@@ -114,9 +115,9 @@ def write_onnx(folder, w):
     size = node("Gather", [node("Shape", ["attention_mask"], "/shape"), keep("/axis", np.int64(1))], "/size", axis=0)
     length = node("Cast", [size], "/total_sequence_length", to=TensorProto.INT32)
     angles = np.arange(CONTEXT)[:, None] / 10000.0 ** (np.arange(0, HEAD, 2) / HEAD)[None]
-    caches = [keep(n, f(angles).astype(np.float16)) for n, f in (("cos_cache", np.cos), ("sin_cache", np.sin))]
-    gain = keep("gain", np.ones(HIDDEN, np.float16))
-    skip = node("Gather", [keep("model.embed_tokens.weight", w.embedding), "input_ids"], "/embedding")
+    caches = [keep(n, f(angles).astype(element)) for n, f in (("cos_cache", np.cos), ("sin_cache", np.sin))]
+    gain = keep("gain", np.ones(HIDDEN, element))
+    skip = node("Gather", [keep("model.embed_tokens.weight", w.embedding.astype(element)), "input_ids"], "/embedding")
     x = node("SimplifiedLayerNormalization", [skip, gain], "/norm", axis=-1, epsilon=1e-5, stash_type=1)
     inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "sequence"]),
               helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total"])]
@@ -139,8 +140,15 @@ def write_onnx(folder, w):
     graph = helper.make_graph(nodes, "main_graph", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid(MS, 1)], ir_version=10)
     onnx.save_model(model, folder / "model.onnx", save_as_external_data=True, location="model.onnx.data")
+    decoder = {"filename": "model.onnx", "head_size": HEAD, "hidden_size": HIDDEN, "num_attention_heads": HEADS,
+               "num_hidden_layers": w.layers, "num_key_value_heads": HEADS,
+               "inputs": {"input_ids": "input_ids", "attention_mask": "attention_mask",
+                          "past_key_names": "past_key_values.%d.key", "past_value_names": "past_key_values.%d.value"},
+               "outputs": {"logits": "logits", "present_key_names": "present.%d.key", "present_value_names": "present.%d.value"},
+               "session_options": {"provider_options": []}}
     (folder / "genai_config.json").write_text(json.dumps({"model": {
-        "type": "phi3", "context_length": CONTEXT, "vocab_size": VOCABULARY, "decoder": {"filename": "model.onnx"}}}))
+        "type": "phi3", "context_length": CONTEXT, "vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+        "decoder": decoder}, "search": {"max_length": CONTEXT, "past_present_share_buffer": True}}))
 
 
 def bench(args, model):

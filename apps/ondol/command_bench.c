@@ -12,11 +12,12 @@
 #include "common/progress.h"
 #include "common/report.h"
 #include "common/terminal.h"
+#include "ondol/bench_profile.h"
 #include "ondol/commands.h"
 
 typedef struct bench_flags {
     int64_t prompt, tokens, repeats, depth;
-    bool json;
+    bool json, profile;
     const char *kv;
     model_flags model;
 } bench_flags;
@@ -30,6 +31,8 @@ static const option_row rows[] = {
     {"depth", 'd', OPTION_COUNT, AT(depth), "N", "tokens in the cache before the prompt (0)", 0,
      1e7},
     {"kv", 0, OPTION_CHOICE, AT(kv), "f16|q8|f32", "how keys and values are kept (f16)", 0, 0},
+    {"profile", 0, OPTION_FLAG, AT(profile), NULL,
+     "one more repetition, whose time is shown by kind of step", 0, 0},
     {"json", 0, OPTION_FLAG, AT(json), NULL,
      "print JSON: prefill_tok_s, decode_tok_s, load_s, peak_rss_bytes, limits, ...", 0, 0},
 };
@@ -68,6 +71,7 @@ typedef struct bench {
     uint64_t peak_bytes;
     double read_bytes_s, int8_ops_s;
     costs cost;
+    bench_profile *passes[2]; /* of the prompt, of a token behind it */
 } bench;
 
 /* Appends tokens; with a sampler the last step gives the next token. */
@@ -82,6 +86,30 @@ static int step(bench *b, const int32_t *tokens, size_t n, ondol_want want, int3
     if (n && ondol_step(&item, 1, &err)) return report_error(&err);
     if (next) *next = item.token;
     return EXIT_DONE;
+}
+
+static int start_profile(bench *b) {
+    ondol_error err;
+    return ondol_model_profile_start(b->o.model, &err) ? report_error(&err) : EXIT_DONE;
+}
+
+/* The same once more, with the time of each step. */
+static int profile(bench *b) {
+    const bench_flags *f = &b->flags;
+    ondol_error err;
+    int32_t token = 0;
+    if (ondol_sampler_reset(b->greedy, &err) || ondol_session_truncate(b->o.session, 0, &err)) {
+        return report_error(&err);
+    }
+    int status = step(b, b->ids, (size_t)f->depth, ONDOL_WANT_NOTHING, NULL);
+    if (!status) status = start_profile(b);
+    if (!status) status = step(b, b->ids + f->depth, (size_t)f->prompt, ONDOL_WANT_SAMPLED, &token);
+    b->passes[0] = bench_profile_read(b->o.model);
+    if (!status) status = start_profile(b);
+    for (int64_t i = 0; i < f->tokens && !status; i++)
+        status = step(b, &token, 1, ONDOL_WANT_SAMPLED, &token);
+    b->passes[1] = bench_profile_read(b->o.model);
+    return status;
 }
 
 static int repeat(bench *b, double *prefill, double *decode) {
@@ -176,6 +204,10 @@ static int print_json(const bench *b) {
     json_object_set_new(out, "depth", json_integer(b->flags.depth));
     json_object_set_new(out, "decode_bytes_per_token", json_rounded(b->cost.decode_bytes));
     json_object_set_new(out, "prefill_ops_per_token", json_rounded(b->cost.prefill_ops));
+    if (b->flags.profile) {
+        json_object_set_new(out, "prefill_profile", bench_profile_json(b->passes[0]));
+        json_object_set_new(out, "decode_profile", bench_profile_json(b->passes[1]));
+    }
     return json_print(out);
 }
 
@@ -194,6 +226,10 @@ static int print_text(const bench *b) {
     printf("reached   %.0f %% of the read limit in decode, %.0f %% of the int8 limit in prefill\n",
            100 * share(b->cost.decode_bytes * b->decode.mean, b->read_bytes_s),
            100 * share(b->cost.prefill_ops * b->prefill.mean, b->int8_ops_s));
+    if (b->flags.profile) {
+        bench_profile_print(b->passes[0], "the prompt");
+        bench_profile_print(b->passes[1], "a token behind it");
+    }
     return EXIT_DONE;
 }
 
@@ -225,6 +261,7 @@ static int bench_with(bench *b, const char *model) {
     if (!status) {
         interrupt_watch(b->o.session);
         status = measure(b);
+        if (!status && f->profile) status = profile(b);
         interrupt_watch(NULL);
     }
     b->peak_bytes = ondol_process_peak_bytes(); /* before the limits take memory of their own */
@@ -242,6 +279,8 @@ static int run(const command *self, int argc, char **argv) {
     interrupt_catch();
     status = bench_with(&b, argv[0]);
     ondol_sampler_destroy(b.greedy);
+    bench_profile_free(b.passes[0]);
+    bench_profile_free(b.passes[1]);
     opened_free(&b.o);
     free(b.ids);
     free(b.prefill.values);

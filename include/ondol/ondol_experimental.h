@@ -70,6 +70,13 @@ typedef void (*ondol_profile_row)(void *user, const ondol_node_profile *row);
 ONDOL_API void ondol_network_profile(const ondol_network *network, ondol_profile_row row,
                                      void *user);
 
+/* From now on the steps of the model's sessions are timed, from 0, one behind the other. Errors:
+ * UNSUPPORTED (a graph that runs as it is written), MEMORY. */
+ONDOL_API ondol_status ondol_model_profile_start(ondol_model *model, ondol_error *err);
+/* Calls row for each kind of step that ran since then, in the order of a pass: node is where it
+ * comes from ("blk.3.ffn_up"), op what it does. */
+ONDOL_API void ondol_model_profile(const ondol_model *model, ondol_profile_row row, void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
 #include "api/api_internal.h"
 #include "device/cpu/measure.h"
 #include "graph/ops.h"
+#include "plan/plan.h"
 
 ondol_status ondol_engine_measure(ondol_engine *engine, double *read_bytes_per_s,
                                   double *int8_ops_per_s, ondol_error *err) {
@@ -35,5 +36,38 @@ void ondol_model_cost(const ondol_model *model, double *decode_bytes, double *pr
             if (is_on_all_rows(g, id))
                 *prefill_ops += 2 * (double)w->shape.dims[0] * (double)w->shape.dims[1];
         }
+    }
+}
+
+ondol_status ondol_model_profile_start(ondol_model *model, ondol_error *err) {
+    ondol_engine *e = model->engine;
+    plan_weights *w = model->weights;
+    if (!w || model->written) {
+        return base_fail(err, ONDOL_E_UNSUPPORTED,
+                         "a graph that runs as it is written has no steps to take the time of");
+    }
+    const size_t count = 2 * (size_t)w->source->node_count;
+    plan_step_time *times = base_calloc(&e->allocator, count ? count : 1, sizeof *times);
+    if (!times) return base_no_memory(err, "profile", count * sizeof *times);
+    base_mutex_lock(e->step_lock);
+    base_free(&e->allocator, w->times);
+    w->times = times;
+    base_mutex_unlock(e->step_lock);
+    return ONDOL_OK;
+}
+
+void ondol_model_profile(const ondol_model *model, ondol_profile_row row, void *user) {
+    const plan_weights *w = model->weights;
+    for (size_t i = 0; w && w->times && i < 2 * (size_t)w->source->node_count; i++) {
+        const plan_step_time *t = w->times + i;
+        const ondol_node_profile out = {.struct_size = sizeof out,
+                                        .node = w->source->nodes[i / 2].name,
+                                        .domain = "ondol",
+                                        .op = plan_op_name(t->op),
+                                        .device = t->device,
+                                        .kernel = t->kernel ? t->kernel : "",
+                                        .runs = t->runs,
+                                        .time_ns = t->time_ns};
+        if (t->runs) row(user, &out);
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/os.h"
 
 /* Bytes behind a buffer that kernels may read. */
 #define SLACK_BYTES 4096u
@@ -121,18 +122,34 @@ static void run_unit(uint32_t unit, unsigned thread_index, void *argument) {
     c.device->step_run(&c);
 }
 
+static void add_time(const plan *p, const plan_step *s, const plan_device *d, uint64_t ns) {
+    const bool quantises = s->op == PLAN_OP_QUANTIZE;
+    const graph_node_id node =
+        quantises ? p->source->values[p->values[s->in[0]].source].producer : s->node;
+    if (node == GRAPH_NONE) return;
+    plan_step_time *t = p->weights->times + 2 * (size_t)node + (quantises ? 1 : 0);
+    t->runs++;
+    t->time_ns += ns;
+    t->op = s->op;
+    t->kernel = s->choice.kernel;
+    t->device = d->ops->name;
+}
+
 ondol_status host_device_submit(plan_device *d, plan_recorded *r, uint64_t *fence,
                                 ondol_error *err) {
     (void)err;
     host_device *h = (host_device *)d;
     host_context c = {.device = h, .p = r->p, .binding = r->binding};
+    const bool timed = r->p->weights->times != NULL;
     for (uint32_t i = r->first; h->pool && i < r->end; i++) {
         c.step = r->p->steps + i;
+        const uint64_t begin = timed ? base_now_ns() : 0;
         const unsigned phases = c.step->op == PLAN_OP_PAGED_ATTENTION ? 2 : 1;
         for (c.phase = 0; c.phase < phases; c.phase++) {
             c.units = h->step_units(&c);
             base_pool_run(h->pool, c.units, run_unit, &c);
         }
+        if (timed) add_time(r->p, c.step, d, base_now_ns() - begin);
     }
     *fence = 0;
     return ONDOL_OK;

@@ -95,8 +95,16 @@ typedef struct plan_segment {
     plan_recorded *recorded;
 } plan_segment;
 
+/* Time that the steps of a node of the source graph took, in the plans of all buckets; of each node
+ * two: the quantisation of its result, and all else. */
+typedef struct plan_step_time {
+    uint64_t runs, time_ns;
+    plan_op op;
+    const char *kernel, *device; /* of the last run; they live for ever */
+} plan_step_time;
+
 /* Weights made ready, one for each graph value (NULL: none needed); shared by the plans of all
- * buckets. Thread class: shared once made. */
+ * buckets. Thread class: shared once made, but for times. */
 typedef struct plan_weights {
     const ondol_allocator *allocator;
     const graph *source;
@@ -105,6 +113,7 @@ typedef struct plan_weights {
     plan_weight **items;    /* [source->value_count] */
     uint32_t *item_devices; /* [source->value_count]; PLAN_NONE: none needed */
     uint64_t memory_bytes;
+    plan_step_time *times; /* [source->node_count][2]; NULL: no time is taken */
 } plan_weights;
 
 /* Weight v is ready; `borrowed`: its bytes are still needed. Nonzero stops. */

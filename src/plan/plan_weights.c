@@ -147,6 +147,7 @@ done:
 
 void plan_weights_destroy(plan_weights *w) {
     if (!w) return;
+    base_free(w->allocator, w->times);
     for (uint32_t i = 0; w->items && i < w->source->value_count; i++) {
         if (!w->items[i]) continue;
         plan_device *d = w->devices[w->item_devices[i]];

@@ -176,6 +176,21 @@ class Bench(Case):
         for word in ("load", "prefill", "decode", "memory", "limits", "reached"):
             self.assertRegex(result.out, rf"(?m)^{word} ")
         self.assertIn("(8 tokens behind 40)", result.out)
+
+    def test_profile(self):
+        options = ("bench", LLAMA, "-p", "8", "-n", "2", "-r", "1", "--profile")
+        result = self.succeeds(*options)
+        self.assertRegex(result.out, r"(?m)^the prompt$")
+        self.assertRegex(result.out, r"(?m)^blk\.\*\.ffn_down +matmul ")
+        answer = self.succeeds(*options, "--json").json()
+        for key, runs in (("prefill_profile", 1), ("decode_profile", 2)):
+            rows = answer[key]
+            self.assertAlmostEqual(sum(r["share"] for r in rows), 1, 3)
+            down, = [r for r in rows if r["step"] == "blk.*.ffn_down"]
+            self.assertEqual((down["operator"], down["runs"]), ("matmul", runs))
+            self.assertGreater(down["pass_ms"], 0)
+
+    def test_too_long(self):
         self.fails(1, "make 513 tokens, but the model's context holds 256", "bench", LLAMA, "-p", "500", "-n", "12")
 
 
