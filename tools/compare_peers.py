@@ -17,7 +17,6 @@ import argparse
 import ctypes
 import json
 from pathlib import Path
-import resource
 import statistics
 import subprocess
 import sys
@@ -93,22 +92,31 @@ def write_gguf(path, kind, layers):
 
 
 def make_model(folder, kind, layers):
-    if kind.startswith("nbits"):
-        path = folder / f"{kind}_{layers}"
-        if not (path / "genai_config.json").exists():
-            path.mkdir(parents=True, exist_ok=True)
-            shape.write_onnx(path, shape.Weights(layers), int(kind[5:]), np.float32)
+    """In a process of its own: what it holds would count as the peers' memory."""
+    if (path := model_path(folder, kind, layers)).exists():
         return path
-    path = folder / f"{kind}_{layers}.gguf"
-    if not path.exists():
-        write_gguf(path, kind, layers)
+    subprocess.run([sys.executable, __file__, "--make", kind, "--layers", str(layers), "--keep", str(folder)], check=True)
     return path
+
+
+def model_path(folder, kind, layers):
+    return folder / (f"{kind}_{layers}" + ("" if kind.startswith("nbits") else ".gguf"))
+
+
+def write_model(folder, kind, layers):
+    path = model_path(folder, kind, layers)
+    if path.suffix == ".gguf":
+        write_gguf(path, kind, layers)
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    shape.write_onnx(path, shape.Weights(layers), int(kind[5:]), np.float32)
 
 
 # ---------------------------------------------------------------- engines
 
 def memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Of this program alone, in MiB: getrusage counts what the process held before exec, too."""
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def llama_cpp(args, model, prompt):
@@ -224,8 +232,12 @@ def main():
     parser.add_argument("--gguf")
     parser.add_argument("--keep")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
+    parser.add_argument("--make", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.prompts = [int(p) for p in args.prompts.split(",")]
+    if args.make:
+        write_model(Path(args.keep), args.make, args.layers)
+        return
     if args.peer:
         run = genai if Path(args.peer).is_dir() else llama_cpp
         print(json.dumps(run(args, args.peer, args.prompts[0])))

@@ -1,5 +1,7 @@
 /* Allocation through the engine's allocator, and the default one on the C heap. */
-#ifndef _WIN32
+#ifdef __linux__
+#define _DEFAULT_SOURCE
+#elif !defined _WIN32
 #define _POSIX_C_SOURCE 200809L
 #endif
 #include "base/mem.h"
@@ -11,9 +13,28 @@
 #ifdef _WIN32
 #include <malloc.h>
 #endif
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* Large memory (weights, caches, images) in huge pages where the system gives them: reading it all
+ * for each token misses the translation buffer otherwise. */
+#ifdef __linux__
+static void *large_alloc(size_t size, size_t align) {
+    void *p = NULL;
+    if (posix_memalign(&p, align < HUGE_PAGE ? HUGE_PAGE : align, size) != 0) return NULL;
+    madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a hint */
+    return p;
+}
+#endif
 
 static void *heap_alloc(void *user, size_t size, size_t align) {
     (void)user;
+#ifdef __linux__
+    if (size >= 2 * HUGE_PAGE) return large_alloc(size, align);
+#endif
 #ifdef _WIN32
     return _aligned_malloc(size ? size : 1, align);
 #else
