@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/interrupt.h"
 #include "common/model_name.h"
@@ -19,6 +20,8 @@ const option_row model_rows[] = {
      "threads (one for each processor that may be used)", 1, 1024},
     {"no-mmap", 0, OPTION_FLAG, AT(no_mmap), NULL, "read the file in place of mapping it", 0, 0},
     {"mlock", 0, OPTION_FLAG, AT(lock_memory), NULL, "keep the file's pages in memory", 0, 0},
+    {"no-pack", 0, OPTION_FLAG, AT(no_pack), NULL,
+     "keep no packed weights beside the models, and use none", 0, 0},
     {"verbose", 'v', OPTION_FLAG, AT(verbose), NULL, "say on standard error what happens", 0, 0},
 };
 #undef AT
@@ -69,10 +72,14 @@ int opened_model(opened *o, const char *model, const model_flags *flags, bool in
     options.lock_memory = flags->lock_memory;
     options.progress = on_progress;
     options.inspect_only = inspect;
+    char *packed = flags->no_pack || inspect ? NULL : cache_path("packed", 1);
+    if (packed) mkdir(packed, 0700);
+    options.pack_folder = packed;
     double begin = seconds_now();
     progress_begin("loading");
     ondol_status failed = ondol_model_open(o->engine, o->path, &options, &o->model, &err);
     progress_end();
+    free(packed);
     if (failed) return report_error(&err);
     o->load_s = seconds_now() - begin;
     o->info.struct_size = sizeof o->info;

@@ -11,7 +11,7 @@
 typedef struct model_flags {
     const char *device; /* NULL: as the environment says */
     int64_t threads;    /* 0: all */
-    bool no_mmap, lock_memory, verbose;
+    bool no_mmap, lock_memory, no_pack, verbose;
 } model_flags;
 
 typedef struct cache_flags {
@@ -21,7 +21,7 @@ typedef struct cache_flags {
 
 extern const option_row model_rows[];
 extern const option_row cache_rows[];
-enum { MODEL_ROW_COUNT = 5, CACHE_ROW_COUNT = 2 };
+enum { MODEL_ROW_COUNT = 6, CACHE_ROW_COUNT = 2 };
 
 /* Groups for a command's table; `type` has members `model` and `cache`. */
 #define MODEL_GROUP(type)                                                                          \

@@ -1,6 +1,7 @@
 /* The program: argv -> the command that it names. */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "common/model_name.h"
@@ -55,6 +56,9 @@ static int completions(const char *shell) {
 }
 
 int main(int argc, char **argv) {
+    /* The reason of a write that fails is known where report.c flushes: what is printed waits. */
+    static char waiting[1 << 16];
+    if (!isatty(STDOUT_FILENO)) setvbuf(stdout, waiting, _IOFBF, sizeof waiting);
     if (argc < 2) {
         help_overview(commands, COMMAND_COUNT, stderr);
         return EXIT_USAGE;

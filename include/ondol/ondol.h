@@ -161,9 +161,12 @@ typedef struct ondol_model_options {
     ondol_progress_callback progress;
     void *progress_user;
     int32_t inspect_only; /* 1: text and facts alone; no weights are made ready, no cache can be */
+    const char *pack_folder; /* a folder that is there: weights over 64 MiB, packed for this
+                              * processor, are kept in it as a file, written beside the first steps,
+                              * from which the next open is done in a moment; NULL: none */
 } ondol_model_options;
 #define ONDOL_MODEL_OPTIONS_INIT                                                                   \
-    { sizeof(ondol_model_options), 0, 0, NULL, NULL, 0 }
+    { sizeof(ondol_model_options), 0, 0, NULL, NULL, 0, NULL }
 
 /* Opens a language model: a GGUF file, an ONNX file, or a folder with genai_config.json (or
  * Optimum's config.json), model, tokenizer.json and chat template. Weights are made ready for the

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "api/api_pack.h"
 #include "base/buffer.h"
 #include "base/map.h"
 #include "device/registry.h"
@@ -52,6 +53,8 @@ struct ondol_model {
     text_tokenizer *tokenizer;   /* NULL: the file has none */
     int32_t bos, eos;            /* of a model without a tokenizer; -1: none */
     plan_weights *weights;
+    api_pack *pack;                            /* what the weights lie in */
+    uint64_t identity;                         /* of the model's files; 0: it came from no file */
     plan_kv_description *layers;               /* [decoder->layer_count] */
     char *architecture, *name, *chat_template; /* chat_template NULL: none */
     uint64_t parameters, weight_bytes, kv_bytes_per_token, fingerprint;

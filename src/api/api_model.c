@@ -56,6 +56,19 @@ static ondol_status describe_cache(ondol_model *m, ondol_error *err) {
     return status;
 }
 
+static ondol_status open_store(void *user, uint64_t bytes, uint64_t fingerprint, plan_store *out,
+                               ondol_error *err) {
+    const opening *x = user;
+    return api_pack_open(x->m->pack, bytes, fingerprint, out, err);
+}
+
+static ondol_status pack_weights(ondol_model *m, opening *x, ondol_error *err) {
+    const ondol_engine *e = m->engine;
+    const plan_weights_options o = {on_weight, open_store, x};
+    return plan_weights_create(&e->allocator, m->decoder->lowered, e->devices, e->device_count, &o,
+                               &m->weights, err);
+}
+
 static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
     ondol_engine *e = m->engine;
     if (m->inspect_only) {
@@ -64,8 +77,14 @@ static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
     }
     /* Packing runs on the engine's threads, as steps do. */
     base_mutex_lock(e->step_lock);
-    ondol_status status = plan_weights_create(&e->allocator, m->decoder->lowered, e->devices,
-                                              e->device_count, on_weight, x, &m->weights, err);
+    ondol_status status = api_pack_create(&e->allocator, e->pool, x->o.pack_folder, m->identity,
+                                          base_isa_name(e->isa), &m->pack, err);
+    if (status == ONDOL_OK) status = pack_weights(m, x, err);
+    if (status == ONDOL_E_FORMAT && api_pack_is_filled(m->pack)) {
+        api_pack_forget(m->pack); /* it is what another version packed */
+        status = pack_weights(m, x, err);
+    }
+    if (status == ONDOL_OK && !api_pack_is_filled(m->pack)) api_pack_keep(m->pack);
     base_mutex_unlock(e->step_lock);
     return status;
 }
@@ -89,6 +108,7 @@ static void destroy(ondol_model *m) {
     const ondol_allocator *a = &e->allocator;
     base_mutex_lock(e->step_lock);
     plan_weights_destroy(m->weights);
+    api_pack_destroy(m->pack);
     base_mutex_unlock(e->step_lock);
     text_grammar_vocabulary_destroy(m->vocabulary);
     text_tokenizer_destroy(m->tokenizer);

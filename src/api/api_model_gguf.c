@@ -29,6 +29,11 @@ static void count_tensors(ondol_model *m) {
         m->parameters += t->n_elems;
         m->weight_bytes += t->size_bytes;
     }
+    for (uint32_t i = 0; i < gguf_part_count(m->gguf); i++) {
+        const uint64_t one = base_file_identity(gguf_part_at(m->gguf, i)->path);
+        m->identity = one ? base_siphash(seed, &one, sizeof one) ^ m->identity * 31 : 0;
+        if (!one) break;
+    }
     m->fingerprint = base_siphash(seed, part->data, (size_t)part->header_bytes) ^ m->weight_bytes;
 }
 

@@ -83,6 +83,7 @@ ondol_status api_model_read_onnx(ondol_model *m, const api_folder *folder, ondol
     base_mutex_unlock(e->step_lock);
     if (status != ONDOL_OK) return status;
     count_weights(m);
+    m->identity = onnx_file_identity(m->onnx);
     status = recognise(m, config, &why);
     if (status == ONDOL_E_UNSUPPORTED) {
         status = run_as_written(m, config, &why, err);

@@ -5,6 +5,8 @@
 #endif
 #include "base/file.h"
 
+#include "base/map.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,6 +51,19 @@ static ondol_status read_whole(int fd, const char *path, base_file *out, ondol_e
     return ONDOL_OK;
 }
 
+static uint64_t identity_of(const struct stat *st) {
+    static const uint64_t seed[2] = {0x6f6e646f6c, 0x66696c65};
+#if defined(__APPLE__)
+    const struct timespec written = st->st_mtimespec;
+#else
+    const struct timespec written = st->st_mtim;
+#endif
+    const uint64_t facts[5] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+                               (uint64_t)written.tv_sec, (uint64_t)written.tv_nsec};
+    const uint64_t hash = base_siphash(seed, facts, sizeof facts);
+    return hash ? hash : 1;
+}
+
 static ondol_status open_descriptor(int fd, const char *path, bool use_map, base_file *out,
                                     ondol_error *err) {
     struct stat st;
@@ -60,6 +75,7 @@ static ondol_status open_descriptor(int fd, const char *path, bool use_map, base
         return base_fail(err, ONDOL_E_ARGUMENT, "'%s' is no regular file", path);
     }
     out->size = (uint64_t)st.st_size;
+    out->identity = identity_of(&st);
     if (out->size == 0) {
         out->data = (const unsigned char *)"";
         return ONDOL_OK;
@@ -174,6 +190,15 @@ void base_file_will_need(const base_file *f, uint64_t offset, uint64_t size) {
     advise(f, offset, size, MADV_WILLNEED, false);
 }
 
+/* Linux 5.14; where there is no such advice, pages come as they are read. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+void base_file_map_pages(const base_file *f, uint64_t offset, uint64_t size) {
+    advise(f, offset, size, MADV_POPULATE_READ, false);
+}
+
 void base_file_release_pages(const base_file *f, uint64_t offset, uint64_t size) {
     advise(f, offset, size, MADV_DONTNEED, true);
 }
@@ -183,6 +208,11 @@ ondol_status base_file_lock(const base_file *f, ondol_error *err) {
     return base_fail(err, ONDOL_E_IO,
                      "cannot lock %" PRIu64 " bytes in memory: %s (raise 'ulimit -l')", f->size,
                      strerror(errno));
+}
+
+uint64_t base_file_identity(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? identity_of(&st) : 0;
 }
 
 base_path_kind base_path_kind_of(const char *path) {
@@ -361,6 +391,21 @@ ondol_status base_file_lock(const base_file *f, ondol_error *err) {
     if (f->size == 0 || VirtualLock((void *)(uintptr_t)f->data, (size_t)f->size)) return ONDOL_OK;
     return base_fail(err, ONDOL_E_IO, "cannot lock the file in memory: Windows error %lu",
                      GetLastError());
+}
+
+uint64_t base_file_identity(const char *path) {
+    static const uint64_t seed[2] = {0x6f6e646f6c, 0x66696c65};
+    wchar_t wide[PATH_MAX_BYTES];
+    WIN32_FILE_ATTRIBUTE_DATA d;
+    if (!wide_path(path, wide) || !GetFileAttributesExW(wide, GetFileExInfoStandard, &d)) return 0;
+    const uint64_t facts[5] = {base_siphash(seed, path, strlen(path)), d.nFileSizeHigh,
+                               d.nFileSizeLow, d.ftLastWriteTime.dwHighDateTime,
+                               d.ftLastWriteTime.dwLowDateTime};
+    return base_siphash(seed, facts, sizeof facts);
+}
+
+void base_file_map_pages(const base_file *f, uint64_t offset, uint64_t size) {
+    (void)f, (void)offset, (void)size;
 }
 
 base_path_kind base_path_kind_of(const char *path) {

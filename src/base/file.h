@@ -11,7 +11,8 @@
 typedef struct base_file {
     const unsigned char *data;
     uint64_t size;
-    bool mapped; /* false: `data` was read into memory of the allocator */
+    bool mapped;       /* false: `data` was read into memory of the allocator */
+    uint64_t identity; /* as of base_file_identity; 0: unknown */
     const ondol_allocator *allocator;
 } base_file;
 
@@ -32,12 +33,18 @@ void base_file_close(base_file *f);
 /* Advice on [offset, offset + size): will be read soon / will not be read again / keep in memory.
  */
 void base_file_will_need(const base_file *f, uint64_t offset, uint64_t size);
+/* Maps [offset, offset + size) now, so that reading it later waits for no page. */
+void base_file_map_pages(const base_file *f, uint64_t offset, uint64_t size);
 void base_file_release_pages(const base_file *f, uint64_t offset, uint64_t size);
 ondol_status base_file_lock(const base_file *f, ondol_error *err);
 
 /* Writes data[0..size) to `path` by way of a temporary file beside it: afterwards the path holds
  * all of it, or what it held before. Errors: IO. */
 ondol_status base_file_write(const char *path, const void *data, uint64_t size, ondol_error *err);
+
+/* Tells files, and versions of a file, from one another: where it lies, its size, when it was
+ * written. 0: there is no such file. */
+uint64_t base_file_identity(const char *path);
 
 typedef enum base_path_kind {
     BASE_PATH_MISSING,

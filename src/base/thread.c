@@ -53,6 +53,43 @@ void base_mutex_unlock(base_mutex *m) {
     pthread_mutex_unlock(&m->handle);
 }
 
+struct base_thread {
+    const ondol_allocator *allocator;
+    pthread_t handle;
+    void (*run)(void *argument);
+    void *argument;
+};
+
+static void *thread_main(void *argument) {
+    base_thread *t = argument;
+    t->run(t->argument);
+    return NULL;
+}
+
+ondol_status base_thread_start(const ondol_allocator *a, void (*run)(void *argument),
+                               void *argument, base_thread **out, ondol_error *err) {
+    sigset_t all, before;
+    base_thread *t = base_calloc(a, 1, sizeof *t);
+    if (!t) return base_no_memory(err, "thread", sizeof *t);
+    *t = (base_thread){.allocator = a, .run = run, .argument = argument};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int fault = pthread_create(&t->handle, NULL, thread_main, t);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (fault) {
+        base_free(a, t);
+        return base_fail(err, ONDOL_E_DEVICE, "the system gave no thread");
+    }
+    *out = t;
+    return ONDOL_OK;
+}
+
+void base_thread_join(base_thread *t) {
+    if (!t) return;
+    pthread_join(t->handle, NULL);
+    base_free(t->allocator, t);
+}
+
 typedef struct worker {
     base_pool *pool;
     unsigned index;

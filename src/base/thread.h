@@ -13,6 +13,14 @@ void base_mutex_destroy(base_mutex *m);
 void base_mutex_lock(base_mutex *m);
 void base_mutex_unlock(base_mutex *m);
 
+/* A thread of its own, for work beside the steps. */
+typedef struct base_thread base_thread;
+/* Errors: MEMORY, DEVICE when the system gives no thread. */
+ondol_status base_thread_start(const ondol_allocator *a, void (*run)(void *argument),
+                               void *argument, base_thread **out, ondol_error *err);
+/* Waits for its end, and frees it. Takes NULL. */
+void base_thread_join(base_thread *t);
+
 /* One unit of a job, on the thread of that index (the caller of base_pool_run is 0). */
 typedef void (*base_unit)(uint32_t unit, unsigned thread_index, void *argument);
 

@@ -60,6 +60,14 @@ typedef struct plan_binding {
 
 typedef struct plan_recorded plan_recorded; /* a device's own */
 
+/* Memory for a weight, 64-byte aligned and readable for some KiB behind it. filled: it was made by
+ * an earlier run, and is only read. */
+typedef struct plan_place_of {
+    void *data;
+    uint64_t bytes;
+    bool filled;
+} plan_place_of;
+
 typedef struct plan_device_ops {
     const char *name;
     void (*destroy)(plan_device *d);
@@ -75,9 +83,11 @@ typedef struct plan_device_ops {
                    base_buffer *why);
 
     /* Makes a weight ready. matrix: it is multiplied with; otherwise only rows are looked up (or it
-     * is a vector). v's bytes outlive the weight. Errors: MEMORY, UNSUPPORTED. */
+     * is a vector). v's bytes outlive the weight. place: where its weight_bytes bytes go, or lie;
+     * NULL: the device takes memory. Errors: MEMORY, UNSUPPORTED; FORMAT when what lies there is
+     * not what the device would make of v. */
     ondol_status (*weight_create)(plan_device *d, const graph_value *v, bool matrix,
-                                  plan_weight **out, ondol_error *err);
+                                  const plan_place_of *place, plan_weight **out, ondol_error *err);
     void (*weight_destroy)(plan_device *d, plan_weight *w);
     /* Memory beside the file that weight_create would take. */
     uint64_t (*weight_bytes)(const plan_device *d, const graph_value *v, bool matrix);

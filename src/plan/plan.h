@@ -152,11 +152,30 @@ ondol_status plan_place(plan_device *const *devices, uint32_t device_count, cons
                         graph_node_id n, uint32_t *device, plan_choice *choice, base_buffer *why,
                         ondol_error *err);
 
+/* One piece of memory for all weights that devices pack, which may be kept from run to run. */
+typedef struct plan_store {
+    void *data; /* 64-byte aligned, PLAN_STORE_SLACK bytes readable behind its end */
+    bool filled;
+} plan_store;
+#define PLAN_STORE_SLACK 4096u
+
+/* Opens a store of that many bytes; fingerprint: of names, sizes and kinds of what is to lie in it.
+ * It outlives the weights. */
+typedef ondol_status (*plan_store_open)(void *user, uint64_t bytes, uint64_t fingerprint,
+                                        plan_store *out, ondol_error *err);
+
+typedef struct plan_weights_options {
+    plan_progress progress; /* NULL: none */
+    plan_store_open store;  /* NULL: each weight has memory of its own */
+    void *user;             /* of both */
+} plan_weights_options;
+
 /* Makes every weight of g ready on the device that uses it. g and devices are borrowed.
- * Errors: MEMORY, UNSUPPORTED (also a weight that two devices would use), CANCELLED. */
+ * Errors: MEMORY, UNSUPPORTED (also a weight that two devices would use), CANCELLED; FORMAT when a
+ * filled store does not hold these weights. */
 ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
-                                 plan_progress progress, void *user, plan_weights **out,
+                                 const plan_weights_options *options, plan_weights **out,
                                  ondol_error *err);
 /* The same without any weight: plans made with it can be printed, not recorded. memory_bytes is
  * what the weights would take. Errors: MEMORY, UNSUPPORTED. */

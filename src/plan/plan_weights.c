@@ -2,6 +2,9 @@
  * a device for each node, and for each weight what that device computes with. */
 #include <inttypes.h>
 
+#include <string.h>
+
+#include "base/map.h"
 #include "graph/ops.h"
 #include "plan/plan.h"
 
@@ -30,10 +33,25 @@ static bool is_weight_input(const graph_node *n, uint32_t i) {
 typedef struct maker {
     plan_weights *w;
     bool counting; /* weights are counted, not made */
-    plan_progress progress;
-    void *user;
-    uint64_t done, total; /* bytes of the file */
+    plan_weights_options o;
+    plan_store store;
+    uint64_t done, total;         /* bytes of the file */
+    uint64_t stored, fingerprint; /* bytes of the store so far; of what lies in it */
 } maker;
+
+/* Where the next weight of that many bytes lies in the store. */
+static plan_place_of take_place(maker *m, const graph_value *v, const plan_device *d,
+                                uint64_t bytes) {
+    const plan_place_of place = {(char *)m->store.data + m->stored, bytes, m->store.filled};
+    if (m->counting) {
+        const uint64_t seed[2] = {m->fingerprint, bytes};
+        const uint64_t hash = base_siphash(seed, v->name, strlen(v->name));
+        m->fingerprint = base_siphash((const uint64_t[2]){hash, (uint64_t)v->shape.dims[0]},
+                                      d->ops->name, strlen(d->ops->name));
+    }
+    m->stored += (bytes + 63) / 64 * 64;
+    return place;
+}
 
 /* Weight v of one device: a step finds it by v alone, so no other device can hold it as well. */
 static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool matrix,
@@ -49,16 +67,20 @@ static ondol_status make_one(maker *m, graph_value_id v, uint32_t device, bool m
                          value->name, w->devices[*holder]->ops->name, d->ops->name);
     }
     *holder = device;
+    const uint64_t bytes = d->ops->weight_bytes(d, value, matrix);
+    const plan_place_of place = take_place(m, value, d, bytes);
     if (m->counting) {
-        w->memory_bytes += d->ops->weight_bytes(d, value, matrix);
+        w->memory_bytes += bytes;
         m->total += value->data_bytes;
         return ONDOL_OK;
     }
-    ondol_status status = d->ops->weight_create(d, value, matrix, w->items + v, err);
+    const bool placed = m->store.data && bytes;
+    ondol_status status =
+        d->ops->weight_create(d, value, matrix, placed ? &place : NULL, w->items + v, err);
     if (status != ONDOL_OK) return base_prefix(err, status, "tensor '%s'", value->name);
     w->memory_bytes += w->items[v]->memory_bytes;
     m->done += value->data_bytes;
-    if (m->progress && m->progress(m->user, value, w->items[v]->borrows, m->done, m->total)) {
+    if (m->o.progress && m->o.progress(m->o.user, value, w->items[v]->borrows, m->done, m->total)) {
         return base_fail(err, ONDOL_E_CANCELLED,
                          "opening was stopped at %" PRIu64 " of %" PRIu64 " bytes", m->done,
                          m->total);
@@ -128,13 +150,15 @@ done:
 
 ondol_status plan_weights_create(const ondol_allocator *a, const graph *g,
                                  plan_device *const *devices, uint32_t device_count,
-                                 plan_progress progress, void *user, plan_weights **out,
+                                 const plan_weights_options *options, plan_weights **out,
                                  ondol_error *err) {
-    maker m = {.counting = true, .progress = progress, .user = user};
+    maker m = {.counting = true, .o = *options};
     ondol_status status = ONDOL_OK;
     TRY(create_blank(a, g, devices, device_count, &m.w, err));
     TRY(go_through(&m, err)); /* what there is to do, before it is done */
+    if (m.stored && m.o.store) TRY(m.o.store(m.o.user, m.stored, m.fingerprint, &m.store, err));
     m.counting = false;
+    m.stored = 0;
     m.w->memory_bytes = 0;
     forget_holders(m.w);
     TRY(go_through(&m, err));

@@ -54,6 +54,25 @@ class SmolLM2(Case):
         self.assertEqual(answers[0], answers[1])
         self.assertEqual(answers[0], answers[2])
 
+    def test_packed_weights_are_kept(self):
+        run = ("run", MODEL, "Write a short poem.", "--seed", "5", "-n", "24", "--json")
+        env = environment(ONDOL_CACHE=self.folder)
+        answers = [self.succeeds(*run, env=env).json()["ids"]]
+        packed, = (self.folder / "packed").iterdir()
+        written = packed.stat().st_mtime_ns
+        answers.append(self.succeeds(*run, env=env).json()["ids"])
+        self.assertEqual(packed.stat().st_mtime_ns, written)
+        with packed.open("r+b") as file:  # other weights behind a header that fits
+            file.seek(4096)
+            file.write(bytes(packed.stat().st_size - 8192))
+        answers.append(self.succeeds(*run, env=env).json()["ids"])
+        self.assertNotEqual(packed.stat().st_mtime_ns, written)
+        answers.append(self.succeeds(*run, env=env).json()["ids"])
+        packed.unlink()
+        answers.append(self.succeeds(*run, "--no-pack", env=env).json()["ids"])
+        self.assertFalse(packed.exists())
+        self.assertEqual(answers, answers[:1] * 5)
+
     def test_prompt_longer_than_the_context(self):
         self.fails(1, r"the prompt has \d+ tokens, but the context holds 8192", "run", MODEL, "--raw", input="word " * 9000)
 

@@ -84,7 +84,9 @@ static inline uint64_t fake_weight_bytes(const plan_device *d, const graph_value
 }
 
 static inline ondol_status fake_weight_create(plan_device *d, const graph_value *v, bool matrix,
-                                              plan_weight **out, ondol_error *err) {
+                                              const plan_place_of *place, plan_weight **out,
+                                              ondol_error *err) {
+    (void)place;
     fake_device *f = (fake_device *)(void *)d;
     plan_weight *w = base_calloc(f->allocator, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weight", sizeof *w);

@@ -5,6 +5,8 @@
 #include "graph/ops.h"
 #include "plan_fixture.h"
 
+static const plan_weights_options NO_OPTIONS = {NULL, NULL, NULL};
+
 static bool takes_matmuls(const graph *g, graph_node_id n) {
     return g->nodes[n].op == GRAPH_OP_O_MATMUL;
 }
@@ -122,7 +124,7 @@ static void a_node_that_no_device_takes_is_named(void **state) {
 
     w = NULL;
     fake_device_init(&f, "fake", takes_nothing, false);
-    ASSERT_STATUS(plan_weights_create(&l.model.heap, g, &device, 1, NULL, NULL, &w, &err),
+    ASSERT_STATUS(plan_weights_create(&l.model.heap, g, &device, 1, &NO_OPTIONS, &w, &err),
                   ONDOL_E_UNSUPPORTED);
     assert_string_equal(err.text, "no device computes node 'blk.0.attn_q' (MatMul)");
     ASSERT_STATUS(plan_weights_create_empty(&l.model.heap, g, &device, 0, &w, &err),
@@ -198,8 +200,8 @@ static void weights_are_counted_as_they_are_made(void **state) {
         uint64_t expected = all + 15 * 64 + (tied ? 0 : 24 - table);
         assert_int_equal(empty->memory_bytes, expected);
         progress seen = {0};
-        ASSERT_OK(
-            plan_weights_create(&l.model.heap, g, &device, 1, count_progress, &seen, &made, &err));
+        const plan_weights_options counted = {count_progress, NULL, &seen};
+        ASSERT_OK(plan_weights_create(&l.model.heap, g, &device, 1, &counted, &made, &err));
         assert_int_equal(made->memory_bytes, expected);
         assert_int_equal(f.weights_made, tied ? 15 : 16);
         assert_int_equal(seen.calls, f.weights_made);
@@ -211,9 +213,8 @@ static void weights_are_counted_as_they_are_made(void **state) {
         /* Stopped at the fourth. */
         made = NULL;
         seen = (progress){.stop_at = 4};
-        ASSERT_STATUS(
-            plan_weights_create(&l.model.heap, g, &device, 1, count_progress, &seen, &made, &err),
-            ONDOL_E_CANCELLED);
+        ASSERT_STATUS(plan_weights_create(&l.model.heap, g, &device, 1, &counted, &made, &err),
+                      ONDOL_E_CANCELLED);
         ASSERT_CONTAINS(err.text, "opening was stopped at ");
         assert_null(made);
         assert_int_equal(seen.calls, 4);
@@ -243,7 +244,7 @@ static void a_weight_belongs_to_one_device(void **state) {
         ONDOL_E_UNSUPPORTED);
     assert_string_equal(err.text, sentence);
     ASSERT_STATUS(
-        plan_weights_create(&l.model.heap, l.decoder->lowered, devices, 2, NULL, NULL, &w, &err),
+        plan_weights_create(&l.model.heap, l.decoder->lowered, devices, 2, &NO_OPTIONS, &w, &err),
         ONDOL_E_UNSUPPORTED);
     assert_string_equal(err.text, sentence);
     assert_null(w);
@@ -405,7 +406,7 @@ static ondol_status make_all(const ondol_allocator *a, const lowered_llama *l,
     plan_binding binding = {0};
     ondol_status status = ONDOL_OK;
     TRY(plan_weights_create_empty(a, g, devices, 2, &empty, err));
-    TRY(plan_weights_create(a, g, devices, 2, NULL, NULL, &w, err));
+    TRY(plan_weights_create(a, g, devices, 2, &NO_OPTIONS, &w, err));
     TRY(plan_kv_create(a, layers, 2, TENSOR_KV_Q8, 16, &kv, err));
     TRY(plan_create(a, g, w, kv, 8, 2, &p, err));
     TRY(plan_record(p, &binding, err));

@@ -3,6 +3,7 @@
 #include "device/cpu/cpu_device.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "device/cpu/cpu_steps.h"
 #include "device/cpu/ops/cpu_kernels.h"
@@ -62,7 +63,21 @@ static void pack_unit(uint32_t unit, unsigned thread_index, void *argument) {
     }
 }
 
-static ondol_status pack(cpu_device *c, cpu_weight *w, ondol_error *err) {
+/* What lies in the place was packed by an earlier run. A panel tells whether as it would be now. */
+static ondol_status check_packed(cpu_device *c, const cpu_weight *w, const packing *job,
+                                 ondol_error *err) {
+    const uint64_t panel = job->panels / 2;
+    void *now = base_alloc_aligned(c->host.allocator, (size_t)job->panel_bytes, 64);
+    if (!now) return base_no_memory(err, "packed weight", job->panel_bytes);
+    w->config->pack(w->form, &w->stored, panel, now);
+    const bool same = memcmp(now, (const char *)w->packed + panel * job->panel_bytes,
+                             (size_t)job->panel_bytes) == 0;
+    base_free(c->host.allocator, now);
+    return same ? ONDOL_OK : base_fail(err, ONDOL_E_FORMAT, "packed weights of something else");
+}
+
+static ondol_status pack(cpu_device *c, cpu_weight *w, const plan_place_of *place,
+                         ondol_error *err) {
     char name[TENSOR_MATRIX_NAME_BYTES];
     w->config = cpu_matmul_select(c->isa, &w->stored, &w->form, NULL);
     if (!w->config) {
@@ -70,19 +85,35 @@ static ondol_status pack(cpu_device *c, cpu_weight *w, ondol_error *err) {
                          tensor_matrix_name(&w->stored, name), w->n, w->k);
     }
     const uint64_t bytes = w->config->packed_bytes(w->form, w->n, w->k);
-    w->packed = base_alloc_aligned(c->host.allocator, bytes + CPU_MATMUL_SLACK_BYTES, 64);
+    if (place && place->bytes != bytes)
+        return base_fail(err, ONDOL_E_INTERNAL, "a place of %" PRIu64 " bytes", place->bytes);
+    w->placed = place != NULL;
+    w->packed = place ? place->data
+                      : base_alloc_aligned(c->host.allocator, bytes + CPU_MATMUL_SLACK_BYTES, 64);
     if (!w->packed) return base_no_memory(err, "packed weight", bytes);
     packing job = {.w = w, .panels = (w->n + w->config->panel_rows - 1) / w->config->panel_rows};
     job.panel_bytes = bytes / job.panels;
     job.units = (uint32_t)(job.panels < PACK_UNITS ? job.panels : PACK_UNITS);
-    base_pool_run(c->host.pool, job.units, pack_unit, &job);
+    if (place && place->filled) {
+        ondol_status status = check_packed(c, w, &job, err);
+        if (status != ONDOL_OK) return status;
+    } else {
+        base_pool_run(c->host.pool, job.units, pack_unit, &job);
+    }
     w->base.memory_bytes = bytes;
     w->base.layout = w->config->name;
     return ONDOL_OK;
 }
 
+static void weight_destroy(plan_device *d, plan_weight *weight) {
+    cpu_device *c = (cpu_device *)d;
+    cpu_weight *w = (cpu_weight *)weight;
+    if (!w->placed) base_free(c->host.allocator, w->packed);
+    base_free(c->host.allocator, w);
+}
+
 static ondol_status weight_create(plan_device *d, const graph_value *v, bool matrix,
-                                  plan_weight **out, ondol_error *err) {
+                                  const plan_place_of *place, plan_weight **out, ondol_error *err) {
     cpu_device *c = (cpu_device *)d;
     cpu_weight *w = base_calloc(c->host.allocator, 1, sizeof *w);
     if (!w) return base_no_memory(err, "weight", sizeof *w);
@@ -94,20 +125,13 @@ static ondol_status weight_create(plan_device *d, const graph_value *v, bool mat
     }
     w->n = w->stored.rows;
     w->k = w->stored.columns;
-    if (status == ONDOL_OK && matrix) status = pack(c, w, err);
+    if (status == ONDOL_OK && matrix) status = pack(c, w, place, err);
     if (status != ONDOL_OK) {
-        base_free(c->host.allocator, w);
+        weight_destroy(d, &w->base);
         return status;
     }
     *out = &w->base;
     return ONDOL_OK;
-}
-
-static void weight_destroy(plan_device *d, plan_weight *weight) {
-    cpu_device *c = (cpu_device *)d;
-    cpu_weight *w = (cpu_weight *)weight;
-    base_free(c->host.allocator, w->packed);
-    base_free(c->host.allocator, w);
 }
 
 static uint64_t weight_bytes(const plan_device *d, const graph_value *v, bool matrix) {

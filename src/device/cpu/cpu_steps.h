@@ -21,6 +21,7 @@ typedef struct cpu_weight {
     uint64_t n, k;
     tensor_matrix stored;
     void *packed;
+    bool placed; /* in memory of a store */
 } cpu_weight;
 
 /* For host_device. */

@@ -19,8 +19,8 @@ static bool accept(const plan_device *d, const graph *g, graph_node_id n, plan_c
 }
 
 static ondol_status weight_create(plan_device *d, const graph_value *v, bool matrix,
-                                  plan_weight **out, ondol_error *err) {
-    (void)v, (void)matrix;
+                                  const plan_place_of *place, plan_weight **out, ondol_error *err) {
+    (void)v, (void)matrix, (void)place;
     plan_weight *w = base_calloc(allocator_of(d), 1, sizeof *w);
     if (!w) return base_no_memory(err, "weight", sizeof *w);
     w->layout = "null";

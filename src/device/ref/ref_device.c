@@ -35,8 +35,8 @@ static bool accept(const plan_device *d, const graph *g, graph_node_id n, plan_c
 }
 
 static ondol_status weight_create(plan_device *d, const graph_value *v, bool matrix,
-                                  plan_weight **out, ondol_error *err) {
-    (void)matrix;
+                                  const plan_place_of *place, plan_weight **out, ondol_error *err) {
+    (void)matrix, (void)place;
     ref_device *r = (ref_device *)d;
     tensor_matrix stored;
     if (!graph_value_matrix(v, &stored)) {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "formats/sniff.h"
 
 static ondol_status parse(onnx_file *f, ondol_error *err) {
@@ -116,4 +117,14 @@ ondol_status onnx_file_lock(const onnx_file *f, ondol_error *err) {
     for (size_t i = 0; i < f->external_count && status == ONDOL_OK; i++)
         if (f->external[i].file.mapped) status = base_file_lock(&f->external[i].file, err);
     return status;
+}
+
+uint64_t onnx_file_identity(const onnx_file *f) {
+    uint64_t all = f->file.identity;
+    for (size_t i = 0; i < f->external_count && all; i++) {
+        const uint64_t seed[2] = {all, f->external[i].file.identity};
+        all = seed[1] ? base_siphash(seed, f->external[i].location, strlen(f->external[i].location))
+                      : 0;
+    }
+    return all;
 }

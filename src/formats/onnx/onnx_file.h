@@ -14,6 +14,10 @@ typedef struct onnx_open_options {
  * folder of path. Errors: NOT_FOUND, IO, FORMAT, LIMIT, MEMORY, ARGUMENT (a folder). */
 ondol_status onnx_file_open(const ondol_allocator *a, const char *path,
                             const onnx_open_options *options, onnx_file **out, ondol_error *err);
+/* Of the file and of its external files that were opened so far, as base_file_identity; 0: it was
+ * read from memory. */
+uint64_t onnx_file_identity(const onnx_file *f);
+
 /* Parses bytes[0..size), borrowed for the life of the file. It has no folder: external data is
  * refused. */
 ondol_status onnx_file_open_memory(const ondol_allocator *a, const void *bytes, uint64_t size,
