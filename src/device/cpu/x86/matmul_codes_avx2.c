@@ -3,6 +3,7 @@
 
 #define VNNI           0
 #define TOKENS_AT_ONCE 4
+#define UNITS_AT_ONCE  1
 #define DIRECT_TOKENS  2
 #define FEW_TOKENS(k)  8
 #define BLOCKS_OPEN    16u

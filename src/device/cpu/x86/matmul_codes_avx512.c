@@ -3,7 +3,8 @@
 #include "device/cpu/matmul_kernels.h"
 
 #define VNNI           0
-#define TOKENS_AT_ONCE 8
+#define TOKENS_AT_ONCE 4
+#define UNITS_AT_ONCE  2
 #define DIRECT_TOKENS  4
 #define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
 #define BLOCKS_OPEN    16u

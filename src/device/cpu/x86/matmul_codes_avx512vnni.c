@@ -1,8 +1,9 @@
-/* Matrix multiplication by packed codes on AVX-512 with VNNI: 16 rows by 8 tokens in registers. */
+/* Matrix multiplication by packed codes on AVX-512 with VNNI: 32 rows by 4 tokens in registers. */
 #include "device/cpu/matmul_kernels.h"
 
 #define VNNI           1
-#define TOKENS_AT_ONCE 8
+#define TOKENS_AT_ONCE 4
+#define UNITS_AT_ONCE  2
 #define DIRECT_TOKENS  8
 #define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
 #define BLOCKS_OPEN    16u

@@ -3,12 +3,14 @@
  *
  * Up to FEW_TOKENS tokens take a panel's packed bytes in order and open them in registers, for at
  * most DIRECT_TOKENS at once. More of them open PANELS_OPEN panels times BLOCKS_OPEN blocks into
- * `work`, once, and multiply those by all tokens, TOKENS_AT_ONCE at once; sums wait in y between
- * such slices. Both add in the order of matmul.h, so their bits are the same. */
+ * `work`, once, and multiply those by all tokens, UNITS_AT_ONCE units by TOKENS_AT_ONCE at once;
+ * sums wait in y between such slices. Both add in the order of matmul.h, so their bits are the
+ * same. */
 
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
 #define PREFETCH_BYTES 4096
+#define CHUNK_TOKENS   64u
 #define BLOCK_BYTES(k) (CPU_LAYOUTS[(k).kind].block_bytes)
 
 /* 32 columns of LANES rows in the open. */
@@ -180,21 +182,52 @@ INLINE floats add_group(const codes_kind k, const open_block *w, floats magic_sc
     return floats_fnma(w->minimum[half], floats_mul(x_sum, floats_broadcast(&x->scale)), acc);
 }
 
-/* One block of a unit times `tokens` consecutive lines. */
-INLINE void multiply_block(const codes_kind k, const unsigned tokens, const open_block *w,
-                           const cpu_activation_line *x, floats *acc) {
+/* sum += the products of `chain` vectors of codes from `first` on. */
+INLINE void add_chain(const codes_kind k, const unsigned units, const unsigned tokens,
+                      const open_block *w, const unsigned apart, const cpu_activation_line *x,
+                      const unsigned first, const unsigned chain, ints sum[2][CPU_TILE_TOKENS]) {
+    const bool is_signed = CODES_ARE_SIGNED && k.code_bits == 8;
+    ints part[2][CPU_TILE_TOKENS];
+    UNROLL for (unsigned j = first; j < first + chain; j++) {
+        UNROLL for (unsigned t = 0; t < tokens; t++) {
+            const int8_t *codes = x[t].codes + 4 * j;
+            if (j == first) {
+                UNROLL for (unsigned u = 0; u < units; u++) part[u][t] = dots_begin(sum[u][t]);
+            }
+            if (units == 1) {
+                dots_add_from(&part[0][t], w->codes[j], codes, is_signed, j == first);
+            } else {
+                const ints four = ints_broadcast(codes);
+                dots_add(&part[0][t], w->codes[j], four, is_signed, j == first);
+                dots_add(&part[1][t], w[apart].codes[j], four, is_signed, j == first);
+            }
+        }
+    }
+    UNROLL for (unsigned u = 0; u < units; u++) {
+        UNROLL for (unsigned t = 0; t < tokens; t++) sum[u][t] = dots_end(sum[u][t], part[u][t]);
+    }
+}
+
+/* One block of `units` units, `apart` open blocks from one to the next, times `tokens` lines. */
+INLINE void multiply_block(const codes_kind k, const unsigned units, const unsigned tokens,
+                           const open_block *w, const unsigned apart, const cpu_activation_line *x,
+                           floats acc[][CPU_TILE_TOKENS]) {
     const unsigned halves = 32 / k.group_elems, vectors = 8 / halves;
     const unsigned chain = CHAIN(k.code_bits) < vectors ? CHAIN(k.code_bits) : vectors;
     UNROLL for (unsigned half = 0; half < halves; half++) {
-        ints sum[CPU_TILE_TOKENS];
-        UNROLL for (unsigned t = 0; t < tokens; t++) sum[t] = sum_start(k, x + t, half);
-        UNROLL for (unsigned j = half * vectors; j < (half + 1) * vectors; j += chain) {
-            UNROLL for (unsigned t = 0; t < tokens; t++)
-                ints_add_dot(sum + t, w->codes + j, x[t].codes + 4 * j, chain);
+        ints sum[2][CPU_TILE_TOKENS];
+        UNROLL for (unsigned t = 0; t < tokens; t++) {
+            sum[0][t] = sum_start(k, x + t, half);
+            if (units == 2) sum[1][t] = sum[0][t];
         }
-        const floats magic_scale = floats_mul(floats_all(CPU_MAGIC), w->scale[half]);
-        UNROLL for (unsigned t = 0; t < tokens; t++) acc[t] =
-            add_group(k, w, magic_scale, sum[t], x + t, half, acc[t]);
+        UNROLL for (unsigned j = half * vectors; j < (half + 1) * vectors; j += chain)
+            add_chain(k, units, tokens, w, apart, x, j, chain, sum);
+        UNROLL for (unsigned u = 0; u < units; u++) {
+            const open_block *unit = w + u * apart;
+            const floats magic_scale = floats_mul(floats_all(CPU_MAGIC), unit->scale[half]);
+            UNROLL for (unsigned t = 0; t < tokens; t++) acc[u][t] =
+                add_group(k, unit, magic_scale, sum[u][t], x + t, half, acc[u][t]);
+        }
     }
 }
 
@@ -203,33 +236,47 @@ INLINE void finish(const target *to, unsigned t, floats acc) {
     floats_store_part(to->y + t * to->stride, to->count, acc);
 }
 
-/* A unit's open blocks times `tokens` lines; `step` lines from block to block. */
-INLINE void multiply_unit(const codes_kind k, const unsigned tokens, const open_block *w,
-                          unsigned blocks, const cpu_activation_line *x, size_t step,
-                          const target *to) {
-    floats acc[CPU_TILE_TOKENS];
-    UNROLL for (unsigned t = 0; t < tokens; t++) {
-        acc[t] = to->first ? floats_zero() : floats_load_part(to->y + t * to->stride, to->count);
+/* The open blocks of `units` units times `tokens` lines of a tile; `step` lines from block to
+ * block. `next`: lines from here to those that come after them. */
+INLINE void multiply_units(const codes_kind k, const unsigned units, const unsigned tokens,
+                           const open_block *w, unsigned blocks, const cpu_activation_line *x,
+                           size_t step, ptrdiff_t next, const target *to) {
+    floats acc[UNITS_AT_ONCE][CPU_TILE_TOKENS];
+    UNROLL for (unsigned u = 0; u < units; u++) {
+        UNROLL for (unsigned t = 0; t < tokens; t++) {
+            acc[u][t] = to[u].first ? floats_zero()
+                                    : floats_load_part(to[u].y + t * to[u].stride, to[u].count);
+        }
     }
-    for (unsigned b = 0; b < blocks; b++, w++, x += step)
-        multiply_block(k, tokens, w, x, acc);
-    UNROLL for (unsigned t = 0; t < tokens; t++) finish(to, t, acc[t]);
+    for (unsigned b = 0; b < blocks; b++, w++, x += step) {
+        if (LANES == 16) {
+            UNROLL for (unsigned t = 0; t < tokens; t++)
+                _mm_prefetch((const char *)(x + next + t), _MM_HINT_T0);
+        }
+        multiply_block(k, units, tokens, w, BLOCKS_OPEN, x, acc);
+    }
+    UNROLL for (unsigned u = 0; u < units; u++) {
+        UNROLL for (unsigned t = 0; t < tokens; t++) finish(to + u, t, acc[u][t]);
+    }
 }
 
-/* The same for any number of tokens of one tile. */
+/* UNITS_AT_ONCE units times any number of tokens of one tile. */
 INLINE void multiply_tile(const codes_kind k, const open_block *w, unsigned blocks,
-                          const cpu_activation_line *x, size_t step, target to) {
+                          const cpu_activation_line *x, size_t step, ptrdiff_t next, target *to) {
     unsigned left = (unsigned)step, take;
-    for (; left; left -= take, x += take, to.y += take * to.stride) {
-        if (left >= 8 && TOKENS_AT_ONCE >= 8) {
-            multiply_unit(k, take = 8, w, blocks, x, step, &to);
-        } else if (left >= 4) {
-            multiply_unit(k, take = 4, w, blocks, x, step, &to);
-        } else if (left >= 2) {
-            multiply_unit(k, take = 2, w, blocks, x, step, &to);
-        } else {
-            multiply_unit(k, take = 1, w, blocks, x, step, &to);
-        }
+    const bool all = UNITS_AT_ONCE == 1 || to[UNITS_AT_ONCE - 1].count;
+    for (; left; left -= take, x += take) {
+        if (left >= 8 && TOKENS_AT_ONCE >= 8 && all)
+            multiply_units(k, UNITS_AT_ONCE, take = 8, w, blocks, x, step, next, to);
+        else if (left >= 4 && all)
+            multiply_units(k, UNITS_AT_ONCE, take = 4, w, blocks, x, step, next, to);
+        else if (left >= 2 && all)
+            multiply_units(k, UNITS_AT_ONCE, take = 2, w, blocks, x, step, next, to);
+        else if (all)
+            multiply_units(k, UNITS_AT_ONCE, take = 1, w, blocks, x, step, next, to);
+        else /* the last unit of W, alone */
+            multiply_units(k, 1, take = 1, w, blocks, x, step, next, to);
+        UNROLL for (unsigned u = 0; u < UNITS_AT_ONCE; u++) to[u].y += take * to->stride;
     }
 }
 
@@ -259,21 +306,21 @@ INLINE target target_of(const job *j, uint64_t row, uint32_t token, bool first, 
 /* The next block of a record whose scales are open already. */
 INLINE void multiply_shared_block(const codes_kind k, const unsigned tokens, const place *at,
                                   const open_block scales[UNITS], const cpu_activation_line *x,
-                                  floats acc[UNITS][DIRECT_TOKENS]) {
+                                  floats acc[UNITS][CPU_TILE_TOKENS]) {
     prefetch_block(k, at);
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
         open_block w;
         w.scale[0] = scales[u].scale[0];
         if (k.minimum) w.minimum[0] = scales[u].minimum[0];
         open_codes(k, at->codes, u, w.codes);
-        multiply_block(k, tokens, &w, x, acc[u]);
+        multiply_block(k, 1, tokens, &w, 0, x, acc + u);
     }
 }
 
 /* A record with one scale. Gives the line behind its last. */
 INLINE const cpu_activation_line *multiply_shared(const codes_kind k, const unsigned tokens,
                                                   place at, const cpu_activation_line *x,
-                                                  size_t step, floats acc[UNITS][DIRECT_TOKENS]) {
+                                                  size_t step, floats acc[UNITS][CPU_TILE_TOKENS]) {
     open_block scales[UNITS];
     UNROLL for (unsigned u = 0; u < UNITS; u++) open_scales(k, at.header, u, 0, scales + u);
     UNROLL for (unsigned i = 0; i < CPU_LAYOUTS[k.kind].header_bytes; i += 64)
@@ -285,13 +332,14 @@ INLINE const cpu_activation_line *multiply_shared(const codes_kind k, const unsi
 
 /* One block of all units of a panel, opened in registers, times `tokens` lines. */
 INLINE void multiply_direct_block(const codes_kind k, const unsigned tokens, const place *at,
-                                  const cpu_activation_line *x, floats acc[UNITS][DIRECT_TOKENS]) {
+                                  const cpu_activation_line *x,
+                                  floats acc[UNITS][CPU_TILE_TOKENS]) {
     prefetch_block(k, at);
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
         open_block w;
         open_codes(k, at->codes, u, w.codes);
         open_scales(k, at->header, u, at->s, &w);
-        multiply_block(k, tokens, &w, x, acc[u]);
+        multiply_block(k, 1, tokens, &w, 0, x, acc + u);
     }
 }
 
@@ -300,7 +348,7 @@ INLINE void multiply_direct(const codes_kind k, const unsigned tokens, const job
                             uint32_t token, const cpu_activation_line *x, size_t step) {
     const unsigned blocks = 1u << k.record_shift;
     const uint8_t *from = j->packed + panel * j->panel_bytes;
-    floats acc[UNITS][DIRECT_TOKENS];
+    floats acc[UNITS][CPU_TILE_TOKENS];
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
         UNROLL for (unsigned t = 0; t < tokens; t++) acc[u][t] = floats_zero();
     }
@@ -360,27 +408,45 @@ INLINE void open_panel(const codes_kind k, const uint8_t *panel, uint64_t first,
     }
 }
 
+/* What is open of `panels` panels, from block b on, times CHUNK_TOKENS tokens: those stay in the
+ * second cache while one group of units after the other is in the first. */
+INLINE void multiply_chunk(const codes_kind k, const job *j, uint64_t panel, unsigned panels,
+                           uint64_t b, uint32_t first) {
+    const uint64_t rest_blocks = j->blocks - b;
+    const unsigned count = rest_blocks < BLOCKS_OPEN ? (unsigned)rest_blocks : BLOCKS_OPEN;
+    const bool last = rest_blocks <= BLOCKS_OPEN;
+    const uint32_t rest = j->tokens - first;
+    const uint32_t end = first + (rest < CHUNK_TOKENS ? rest : CHUNK_TOKENS);
+    for (unsigned u = 0; u < panels * UNITS; u += UNITS_AT_ONCE) {
+        const uint64_t row = panel * CPU_PANEL_ROWS + u * LANES;
+        if (row >= j->n) break;
+        const cpu_activation_line *x = (const cpu_activation_line *)j->x + first * j->blocks;
+        for (uint32_t t = first; t < end; t += CPU_TILE_TOKENS) {
+            const size_t step = end - t < CPU_TILE_TOKENS ? end - t : CPU_TILE_TOKENS;
+            const ptrdiff_t tile = (ptrdiff_t)(j->blocks * step);
+            /* After the last tile comes the first again, for the next units. */
+            const ptrdiff_t back = (ptrdiff_t)((t - first) * j->blocks);
+            target to[UNITS_AT_ONCE];
+            UNROLL for (unsigned i = 0; i < UNITS_AT_ONCE; i++) to[i] =
+                target_of(j, row + i * LANES, t, b == 0, last);
+            multiply_tile(k, j->work + u * BLOCKS_OPEN, count, x + b * step, step,
+                          t + step < end ? tile : -back, to);
+            x += tile;
+        }
+    }
+}
+
 /* T > 1: `panels` <= PANELS_OPEN of them. */
 INLINE void multiply_many(const codes_kind k, const job *j, uint64_t panel, unsigned panels) {
     for (uint64_t b = 0; b == 0 || b < j->blocks; b += BLOCKS_OPEN) {
-        const bool last = j->blocks - b <= BLOCKS_OPEN;
-        const unsigned count = last ? (unsigned)(j->blocks - b) : BLOCKS_OPEN;
+        const uint64_t rest = j->blocks - b;
+        const unsigned count = rest < BLOCKS_OPEN ? (unsigned)rest : BLOCKS_OPEN;
         for (unsigned p = 0; p < panels; p++) {
             open_panel(k, j->packed + (panel + p) * j->panel_bytes, b, count,
                        j->work + p * (UNITS * BLOCKS_OPEN));
         }
-        const cpu_activation_line *x = j->x;
-        for (uint32_t t = 0; t < j->tokens; t += CPU_TILE_TOKENS) {
-            const uint32_t left = j->tokens - t;
-            const size_t step = left < CPU_TILE_TOKENS ? left : CPU_TILE_TOKENS;
-            for (unsigned u = 0; u < panels * UNITS; u++) {
-                const uint64_t row = panel * CPU_PANEL_ROWS + u * LANES;
-                const target to = target_of(j, row, t, b == 0, last);
-                if (to.count)
-                    multiply_tile(k, j->work + u * BLOCKS_OPEN, count, x + b * step, step, to);
-            }
-            x += j->blocks * step;
-        }
+        for (uint32_t t = 0; t < j->tokens; t += CHUNK_TOKENS)
+            multiply_chunk(k, j, panel, panels, b, t);
     }
 }
 

@@ -4,6 +4,7 @@
 #define DEVICE_CPU_X86_VECTOR_AVX2_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -134,35 +135,60 @@ INLINE floats floats_fnma(floats a, floats b, floats c) {
     return _mm256_fnmadd_ps(a, b, c);
 }
 
+/* As in vector_avx512.h. */
 #if VNNI
 
+/* Codes of w are unsigned, and the part is the sum itself. */
 #define CODES_ARE_SIGNED 0
-#define CHAIN(code_bits) 1u
+#define CHAIN(code_bits) 8u
 
-INLINE void ints_add_dot(ints *sum, const ints *w, const int8_t *x, unsigned chain) {
-    (void)chain;
-    const ints xs = ints_broadcast(x);
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(*sum) : "x"(*w), "x"(xs));
+INLINE ints dots_begin(ints sum) {
+    return sum;
+}
+/* One instruction, pinned: GCC 12 surrounds many accumulators with copies when it may choose. */
+INLINE void dots_add(ints *part, ints w, ints x, bool is_signed, bool first) {
+    (void)is_signed, (void)first;
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(*part) : "x"(w), "x"(x));
+}
+INLINE void dots_add_from(ints *part, ints w, const int8_t *x, bool is_signed, bool first) {
+    dots_add(part, w, ints_broadcast(x), is_signed, first);
+}
+INLINE ints dots_end(ints sum, ints part) {
+    (void)sum;
+    return part;
 }
 
 #else
 
-/* As in vector_avx512.h. */
+/* 8-bit codes of w are signed. A chain is added in 16 bits: 15 * 127 * 2 * 8, 31 * 127 * 2 * 4,
+ * 63 * 127 * 2 * 2 and 128 * 127 * 2 all fit. */
 #define CODES_ARE_SIGNED 1
 #define CHAIN(code_bits)                                                                           \
     ((code_bits) == 4 ? 8u : (code_bits) == 5 ? 4u : (code_bits) == 6 ? 2u : 1u)
 
-INLINE void ints_add_dot(ints *sum, const ints *w, const int8_t *x, unsigned chain) {
-    ints pairs;
-    if (chain == 1) {
-        pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(*w), _mm256_sign_epi8(ints_broadcast(x), *w));
-    } else {
-        pairs = _mm256_maddubs_epi16(w[0], ints_broadcast(x));
-        UNROLL for (unsigned j = 1; j < chain; j++) {
-            pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(w[j], ints_broadcast(x + 4 * j)));
-        }
+INLINE ints dots_begin(ints sum) {
+    (void)sum;
+    return _mm256_setzero_si256();
+}
+INLINE void dots_add(ints *part, ints w, ints x, bool is_signed, bool first) {
+    if (is_signed) {
+        x = _mm256_sign_epi8(x, w);
+        w = _mm256_abs_epi8(w);
     }
-    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    const ints pairs = _mm256_maddubs_epi16(w, x);
+    if (first) {
+        *part = pairs;
+    } else { /* pinned: GCC 12 makes a tree of the sum, for which there are no registers */
+        __asm__("vpaddw %1, %0, %0" : "+x"(*part) : "x"(pairs));
+    }
+}
+INLINE void dots_add_from(ints *part, ints w, const int8_t *x, bool is_signed, bool first) {
+    dots_add(part, w, ints_broadcast(x), is_signed, first);
+}
+INLINE ints dots_end(ints sum, ints part) {
+    const ints fours = _mm256_madd_epi16(part, _mm256_set1_epi16(1));
+    __asm__("vpaddd %1, %0, %0" : "+x"(sum) : "x"(fours)); /* pinned, likewise */
+    return sum;
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define DEVICE_CPU_X86_VECTOR_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -144,41 +145,64 @@ INLINE floats floats_fnma(floats a, floats b, floats c) {
     return _mm512_fnmadd_ps(a, b, c);
 }
 
+/* Sums of products: a chain of vectors, each lane of which has 4 codes of w and 4 of x, is added to
+ * a part of the sum: dots_begin, dots_add by dots_add, dots_end. */
 #if VNNI
 
-/* Codes are unsigned; each of 8 vectors is added at once. */
+/* Codes of w are unsigned, and the part is the sum itself. */
 #define CODES_ARE_SIGNED 0
-#define CHAIN(code_bits) 1u
+#define CHAIN(code_bits) 8u
 
-/* Each lane of sum += 4 unsigned bytes of w * the 4 signed bytes at x. One instruction, pinned:
- * GCC 12 surrounds many accumulators with copies when it may choose. */
-INLINE void ints_add_dot(ints *sum, const ints *w, const int8_t *x, unsigned chain) {
-    (void)chain;
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(*w), "m"(*(const int8_t(*)[4])x));
+INLINE ints dots_begin(ints sum) {
+    return sum;
+}
+/* One instruction, pinned: GCC 12 surrounds many accumulators with copies when it may choose. */
+INLINE void dots_add(ints *part, ints w, ints x, bool is_signed, bool first) {
+    (void)is_signed, (void)first;
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*part) : "v"(w), "v"(x));
+}
+/* The same, for x that is loaded by the instruction itself. */
+INLINE void dots_add_from(ints *part, ints w, const int8_t *x, bool is_signed, bool first) {
+    (void)is_signed, (void)first;
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(*part) : "v"(w), "m"(*(const int8_t(*)[4])x));
+}
+INLINE ints dots_end(ints sum, ints part) {
+    (void)sum;
+    return part;
 }
 
 #else
 
-/* 8-bit codes are signed. A chain of vectors is added in 16 bits: 15 * 127 * 2 * 8, 31 * 127 * 2 *
- * 4, 63 * 127 * 2 * 2 and 128 * 127 * 2 all fit. */
+/* 8-bit codes of w are signed. A chain is added in 16 bits: 15 * 127 * 2 * 8, 31 * 127 * 2 * 4,
+ * 63 * 127 * 2 * 2 and 128 * 127 * 2 all fit. */
 #define CODES_ARE_SIGNED 1
 #define CHAIN(code_bits)                                                                           \
     ((code_bits) == 4 ? 8u : (code_bits) == 5 ? 4u : (code_bits) == 6 ? 2u : 1u)
 
-INLINE void ints_add_dot(ints *sum, const ints *w, const int8_t *x, unsigned chain) {
-    ints pairs;
-    if (chain == 1) {
-        const ints xs = ints_broadcast(x);
-        const __mmask64 negative = _mm512_movepi8_mask(*w);
-        pairs = _mm512_maddubs_epi16(
-            _mm512_abs_epi8(*w), _mm512_mask_sub_epi8(xs, negative, _mm512_setzero_si512(), xs));
-    } else {
-        pairs = _mm512_maddubs_epi16(w[0], ints_broadcast(x));
-        UNROLL for (unsigned j = 1; j < chain; j++) {
-            pairs = _mm512_add_epi16(pairs, _mm512_maddubs_epi16(w[j], ints_broadcast(x + 4 * j)));
-        }
+INLINE ints dots_begin(ints sum) {
+    (void)sum;
+    return _mm512_setzero_si512();
+}
+INLINE void dots_add(ints *part, ints w, ints x, bool is_signed, bool first) {
+    if (is_signed) {
+        const __mmask64 negative = _mm512_movepi8_mask(w);
+        x = _mm512_mask_sub_epi8(x, negative, _mm512_setzero_si512(), x);
+        w = _mm512_abs_epi8(w);
     }
-    *sum = _mm512_add_epi32(*sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    const ints pairs = _mm512_maddubs_epi16(w, x);
+    if (first) {
+        *part = pairs;
+    } else { /* pinned: GCC 12 makes a tree of the sum, for which there are no registers */
+        __asm__("vpaddw %1, %0, %0" : "+v"(*part) : "v"(pairs));
+    }
+}
+INLINE void dots_add_from(ints *part, ints w, const int8_t *x, bool is_signed, bool first) {
+    dots_add(part, w, ints_broadcast(x), is_signed, first);
+}
+INLINE ints dots_end(ints sum, ints part) {
+    const ints fours = _mm512_madd_epi16(part, _mm512_set1_epi16(1));
+    __asm__("vpaddd %1, %0, %0" : "+v"(sum) : "v"(fours)); /* pinned, likewise */
+    return sum;
 }
 
 #endif
