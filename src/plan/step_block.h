@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* The most rows of one tile. */
-#define PLAN_TILE_ROWS 8
+#define PLAN_TILE_ROWS 48
 
 /* Consecutive rows of one sequence, at ascending positions, that attention works on together. */
 typedef struct plan_tile {

@@ -147,8 +147,9 @@ static void run_rows(check *c, const attention_case *a, const cpu_kernels *k, fl
     for (uint32_t h = 0; h < a->s.layout.kv_heads; h++) {
         for (uint32_t row = 0; row < a->rows;) {
             const uint32_t left = a->rows - row;
-            const uint32_t most = left < PLAN_TILE_ROWS ? left : PLAN_TILE_ROWS;
-            const uint32_t rows = random ? 1 + check_random_below(c, most) : most;
+            const uint32_t most = cpu_attention_rows(a->heads_per_kv);
+            const uint32_t whole = left < most ? left : most;
+            const uint32_t rows = random ? 1 + check_random_below(c, whole) : whole;
             run_tile(a, k, out, h, row, rows);
             row += rows;
         }
@@ -240,7 +241,7 @@ static void create_case(check *c, attention_case *a, tensor_kv_type type) {
                          .head_size = PICK(c, 1, 8, 20, 32, 64, 65, 80, 96, 128, 192)},
               .key_deviation = 1},
         .heads_per_kv = PICK(c, 1, 1, 2, 3, 4, 5, 6, 7, 9),
-        .rows = 1 + check_random_below(c, check_random_below(c, 3) ? 8 : 20),
+        .rows = 1 + check_random_below(c, PICK(c, 8, 20, 60)),
         .window = PICK(c, 0, 0, 1, 5, 16, 17, 64, 100),
         .softcap = check_random_below(c, 3) ? 0 : 3.0f};
     const uint32_t n = a->s.layout.head_size;

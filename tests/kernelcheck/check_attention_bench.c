@@ -58,7 +58,7 @@ static void bench_shape(check *c, attention_job *j, uint32_t heads_per_kv, uint3
 }
 
 void check_attention_bench(check *c) {
-    static const uint32_t SHAPES[][2] = {{1, 1}, {3, 1}, {4, 1}, {8, 1}, {1, 8}, {3, 8}, {4, 8}};
+    static const uint32_t SHAPES[][2] = {{1, 1}, {3, 1}, {4, 1}, {8, 1}, {1, 48}, {3, 16}, {4, 12}};
     base_isa isa, last = BASE_ISA_COUNT;
     for (unsigned i = 0; check_next_isa(c, &i, &isa);) {
         attention_job j = {.k = cpu_kernels_select(isa)};

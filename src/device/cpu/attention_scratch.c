@@ -1,7 +1,7 @@
 /* Attention's scratch. In: heads, their size. Out: where each part lies. */
 #include "device/cpu/kernels_internal.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, QUERIES = 48 };
 
 typedef struct cursor {
     unsigned char *base;
@@ -14,9 +14,14 @@ static float *take(cursor *c, uint64_t floats) {
     return p;
 }
 
+uint32_t cpu_attention_rows(uint32_t heads_per_kv) {
+    const uint32_t rows = QUERIES / heads_per_kv;
+    return rows > PLAN_TILE_ROWS ? PLAN_TILE_ROWS : rows ? rows : 1;
+}
+
 uint64_t cpu_attention_scratch_place(void *work, uint32_t heads_per_kv, uint32_t head_size,
                                      cpu_attention_scratch *s) {
-    const uint64_t queries = (uint64_t)PLAN_TILE_ROWS * heads_per_kv;
+    const uint64_t queries = (uint64_t)cpu_attention_rows(heads_per_kv) * heads_per_kv;
     unsigned char *base = work;
     if (base) base += (ALIGN - (uintptr_t)base % ALIGN) % ALIGN;
     cursor c = {.base = base};

@@ -54,11 +54,12 @@ INLINE void dots_tile(float *scores, const float *queries, size_t stride, uint32
 }
 
 INLINE void dots_blocks(float *scores, const float *queries, size_t stride, uint32_t head_size,
-                        const attention_chunk *c, tensor_kv_type form, unsigned q) {
+                        const attention_chunk *c, tensor_kv_type form, uint32_t end_block,
+                        unsigned q) {
     uint32_t b = c->first_block;
-    for (; b + DOT_BLOCKS(q) <= c->end_block; b += DOT_BLOCKS(q))
+    for (; b + DOT_BLOCKS(q) <= end_block; b += DOT_BLOCKS(q))
         dots_tile(scores + b * 16, queries, stride, head_size, c, b, form, q, DOT_BLOCKS(q));
-    for (; b < c->end_block; b++)
+    for (; b < end_block; b++)
         dots_tile(scores + b * 16, queries, stride, head_size, c, b, form, q, 1);
 }
 
@@ -69,29 +70,29 @@ INLINE uint32_t tile_queries(uint32_t left) {
 }
 
 INLINE void dots_of(const cpu_attention_scratch *s, uint32_t first, uint32_t end, uint32_t n,
-                    const attention_chunk *c, tensor_kv_type form) {
+                    const attention_chunk *c, tensor_kv_type form, uint32_t end_block) {
     for (uint32_t i = first, q; i < end; i += q) {
         float *scores = s->scores + (size_t)i * CPU_CHUNK_TOKENS;
         const float *queries = s->queries + i;
         q = tile_queries(end - i);
         switch (q) {
-        case 1: dots_blocks(scores, queries, s->query_count, n, c, form, 1); break;
-        case 2: dots_blocks(scores, queries, s->query_count, n, c, form, 2); break;
-        case 3: dots_blocks(scores, queries, s->query_count, n, c, form, 3); break;
-        case 4: dots_blocks(scores, queries, s->query_count, n, c, form, 4); break;
-        case 5: dots_blocks(scores, queries, s->query_count, n, c, form, 5); break;
-        default: dots_blocks(scores, queries, s->query_count, n, c, form, 6); break;
+        case 1: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 1); break;
+        case 2: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 2); break;
+        case 3: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 3); break;
+        case 4: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 4); break;
+        case 5: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 5); break;
+        default: dots_blocks(scores, queries, s->query_count, n, c, form, end_block, 6); break;
         }
     }
 }
 
-/* Scores of queries [first, end) and the chunk's blocks. */
+/* Scores of queries [first, end) and the chunk's blocks in front of end_block. */
 static void dots(const cpu_attention_scratch *s, uint32_t first, uint32_t end, uint32_t head_size,
-                 const attention_chunk *c) {
+                 const attention_chunk *c, uint32_t end_block) {
     switch (c->form) {
-    case TENSOR_KV_F32: dots_of(s, first, end, head_size, c, TENSOR_KV_F32); break;
-    case TENSOR_KV_F16: dots_of(s, first, end, head_size, c, TENSOR_KV_F16); break;
-    default: dots_of(s, first, end, head_size, c, TENSOR_KV_Q8); break;
+    case TENSOR_KV_F32: dots_of(s, first, end, head_size, c, TENSOR_KV_F32, end_block); break;
+    case TENSOR_KV_F16: dots_of(s, first, end, head_size, c, TENSOR_KV_F16, end_block); break;
+    default: dots_of(s, first, end, head_size, c, TENSOR_KV_Q8, end_block); break;
     }
 }
 

@@ -6,11 +6,16 @@
  * share a tile changes no bit. Source: Milakov & Gimelshein 2018; Dao et al. 2022.
  */
 
-/* What all of the chunk's rows see goes through the registers together, what is before and behind
+/* Rows whose queries fill the registers: as few as possible, for each sees another range. */
+static uint32_t rows_together(uint32_t heads) {
+    const uint32_t common = heads % 6 == 0 ? 6 : heads % 3 == 0 ? 3 : heads % 2 == 0 ? 2 : 1;
+    return ATTENTION_QUERIES / common;
+}
+
+/* What all of rows [first, end) see goes through the registers together, what is before and behind
  * it row by row. */
-static void add_chunk_values(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
-                             const attention_chunk *c) {
-    const uint32_t first = c->first_row, end = c->end_row;
+static void add_rows_values(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
+                            const attention_chunk *c, uint32_t first, uint32_t end) {
     const uint32_t heads = tile->heads_per_kv, n = tile->head_size;
     const uint32_t low = seen_in_chunk(tile, end - 1, c->first_token).low;
     const uint32_t high = seen_in_chunk(tile, first, c->first_token).high;
@@ -32,25 +37,45 @@ static void add_chunk_values(const cpu_attention_tile *tile, const cpu_attention
     }
 }
 
-static void attend_chunk(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
-                         attention_chunk *c, const attention_chunk *next) {
+static void attend_rows(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
+                        const attention_chunk *c, uint32_t first, uint32_t end) {
     const uint32_t heads = tile->heads_per_kv;
-    open_chunk(c, next, tile, s);
-    dots(s, c->first_row * heads, c->end_row * heads, tile->head_size, c);
-    for (uint32_t i = c->first_row * heads; i < c->end_row * heads; i++) {
+    const uint32_t high = seen_in_chunk(tile, end - 1, c->first_token).high;
+    dots(s, first * heads, end * heads, tile->head_size, c, (high + 15) / 16);
+    for (uint32_t i = first * heads; i < end * heads; i++) {
         const token_range seen = seen_in_chunk(tile, i / heads, c->first_token);
         weigh(s, i, seen.low, seen.high, tile->scale, tile->softcap);
     }
-    add_chunk_values(tile, s, c);
+}
+
+static void attend_chunk(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
+                         attention_chunk *c, const attention_chunk *next) {
+    const uint32_t step = rows_together(tile->heads_per_kv);
+    open_chunk(c, next, tile, s);
+    for (uint32_t r = c->first_row; r < c->end_row; r += step)
+        attend_rows(tile, s, c, r, c->end_row - r < step ? c->end_row : r + step);
+    for (uint32_t r = c->first_row; r < c->end_row; r += step)
+        add_rows_values(tile, s, c, r, c->end_row - r < step ? c->end_row : r + step);
+}
+
+/* Elements [first, end) of all queries, a line of each: [d][query]. */
+static void turn_queries(const cpu_attention_tile *tile, const cpu_attention_scratch *s,
+                         uint32_t first, uint32_t end) {
+    const uint32_t heads = tile->heads_per_kv, n = tile->head_size, queries = tile->rows * heads;
+    for (uint32_t r = 0, i = 0; r < tile->rows; r++) {
+        const float *q = tile->q + r * tile->q_stride;
+        for (uint32_t h = 0; h < heads; h++, i++, q += n) {
+            lanes_fetch(q + end);
+            for (uint32_t d = first; d < end; d++)
+                s->queries[(size_t)d * queries + i] = q[d];
+        }
+    }
 }
 
 static void begin_tile(const cpu_attention_tile *tile, const cpu_attention_scratch *s) {
     const uint32_t heads = tile->heads_per_kv, n = tile->head_size, queries = tile->rows * heads;
-    for (uint32_t i = 0; i < queries; i++) {
-        const float *q = tile->q + i / heads * tile->q_stride + (size_t)(i % heads) * n;
-        for (uint32_t d = 0; d < n; d++)
-            s->queries[(size_t)d * queries + i] = q[d];
-    }
+    for (uint32_t d = 0; d < n; d += 16)
+        turn_queries(tile, s, d, n - d < 16 ? n : d + 16);
     for (size_t i = 0; i < (size_t)queries * s->padded; i++)
         s->sums[i] = 0;
     for (size_t i = 0; i < (size_t)queries * 16; i++)

@@ -33,8 +33,9 @@ static void write_rows(const host_context *c, const tensor_kv_layout *layout) {
     }
 }
 
+/* Rows [first, first + rows) of a tile with one kv head. */
 static void attend(const host_context *c, const tensor_kv_layout *layout, const plan_tile *t,
-                   uint32_t kv_head) {
+                   uint32_t first, uint32_t rows, uint32_t kv_head) {
     const plan *p = c->p;
     const plan_step *s = c->step;
     const plan_kv_layer *layer = p->kv->layers + s->layer;
@@ -44,12 +45,13 @@ static void attend(const host_context *c, const tensor_kv_layout *layout, const 
     const size_t column = (size_t)kv_head * heads_per_kv * s->head_size;
     const float *queries = host_value_address(c, s->in[0]);
     float *out = host_value_address(c, s->out);
-    const cpu_attention_tile tile = {.q = queries + t->first_row * (size_t)q->row_stride + column,
-                                     .out = out + t->first_row * (size_t)y->row_stride + column,
+    const uint32_t row = t->first_row + first;
+    const cpu_attention_tile tile = {.q = queries + row * (size_t)q->row_stride + column,
+                                     .out = out + row * (size_t)y->row_stride + column,
                                      .q_stride = q->row_stride,
                                      .out_stride = y->row_stride,
-                                     .rows = t->row_count,
-                                     .first_position = (uint32_t)b->positions[t->first_row],
+                                     .rows = rows,
+                                     .first_position = (uint32_t)b->positions[row],
                                      .heads_per_kv = heads_per_kv,
                                      .head_size = s->head_size,
                                      .window = s->window,
@@ -74,6 +76,15 @@ static uint64_t cost_of(const host_context *c) {
     return keys * c->step->heads * c->step->head_size;
 }
 
+/* Pieces of the step's largest tile, each of as many rows as the kernel takes. */
+static uint32_t pieces_of(const host_context *c, uint32_t rows) {
+    const plan_step_block *b = c->binding->block;
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < b->tile_count; i++)
+        most = b->tiles[i].row_count > most ? b->tiles[i].row_count : most;
+    return (most + rows - 1) / rows;
+}
+
 uint32_t cpu_step_attention_units(const host_context *c) {
     const plan_step_block *b = c->binding->block;
     const plan_step *s = c->step;
@@ -81,7 +92,8 @@ uint32_t cpu_step_attention_units(const host_context *c) {
         const uint64_t parts = (uint64_t)b->row_count * s->kv_heads;
         return host_units(c, parts, UNIT_ELEMENTS / s->head_size + 1);
     }
-    const uint64_t parts = (uint64_t)b->tile_count * s->kv_heads, cost = cost_of(c);
+    const uint64_t pieces = pieces_of(c, cpu_attention_rows(s->heads / s->kv_heads));
+    const uint64_t parts = b->tile_count * pieces * s->kv_heads, cost = cost_of(c);
     const uint64_t worth = cost ? parts * UNIT_PRODUCTS / cost : parts;
     return host_units(c, parts, worth ? worth : 1);
 }
@@ -92,11 +104,21 @@ void cpu_step_attention(const host_context *c) {
         write_rows(c, &layout);
         return;
     }
-    /* Later tiles of a chunk see more keys: dealt out in turn, not in runs. */
+    /* Head by head, so that its keys stay in the cache while tile after tile passes; later tiles
+     * see more of them: dealt out in turn, not in runs. */
     const plan_step_block *b = c->binding->block;
-    const uint64_t parts = (uint64_t)b->tile_count * c->step->kv_heads;
+    const uint32_t kv_heads = c->step->kv_heads;
+    const uint32_t rows = cpu_attention_rows(c->step->heads / kv_heads),
+                   pieces = pieces_of(c, rows);
+    const uint64_t parts = (uint64_t)b->tile_count * pieces * kv_heads;
     for (uint64_t u = c->unit; u < parts; u += c->units) {
-        attend(c, &layout, b->tiles + u / c->step->kv_heads, (uint32_t)(u % c->step->kv_heads));
+        const uint64_t piece = u % (b->tile_count * pieces);
+        const plan_tile *t = b->tiles + piece / pieces;
+        const uint32_t first = (uint32_t)(piece % pieces) * rows;
+        if (first >= t->row_count) continue;
+        const uint32_t left = t->row_count - first;
+        attend(c, &layout, t, first, left < rows ? left : rows,
+               (uint32_t)(u / (b->tile_count * pieces)));
     }
 }
 

@@ -21,7 +21,7 @@ typedef struct cpu_attention_tile {
     const float *q; /* [rows][q_stride]; the kv head's heads_per_kv heads, head_size each */
     float *out;     /* [rows][out_stride], likewise */
     size_t q_stride, out_stride;
-    uint32_t rows, first_position; /* rows <= PLAN_TILE_ROWS */
+    uint32_t rows, first_position; /* rows <= cpu_attention_rows(heads_per_kv) */
     uint32_t heads_per_kv, head_size;
     uint32_t window; /* 0: all */
     float scale, softcap;
@@ -76,6 +76,8 @@ typedef struct cpu_kernels {
 /* The best kernels of that level. */
 cpu_kernels cpu_kernels_select(base_isa isa);
 
+/* The most rows of a tile: as many queries as share the opening of a chunk of keys and values. */
+uint32_t cpu_attention_rows(uint32_t heads_per_kv);
 uint64_t cpu_attention_work_bytes(uint32_t heads_per_kv, uint32_t head_size);
 
 /* Own functions, f32, the same bits everywhere; errors below 0.9 and 1.4 ulp. */

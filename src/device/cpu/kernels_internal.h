@@ -8,7 +8,7 @@
 #define CPU_CHUNK_BLOCKS 4u
 #define CPU_CHUNK_TOKENS (CPU_CHUNK_BLOCKS * TENSOR_KV_BLOCK)
 
-/* Attention's scratch; Q = PLAN_TILE_ROWS * heads_per_kv queries. Each begins at 64 bytes. */
+/* Attention's scratch; Q = cpu_attention_rows * heads_per_kv queries. Each begins at 64 bytes. */
 typedef struct cpu_attention_scratch {
     uint32_t padded;                 /* head_size rounded up to 16 */
     size_t query_count;              /* of the tile; Q at most */
