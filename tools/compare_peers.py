@@ -2,7 +2,8 @@
 """Speed and memory next to llama.cpp and ONNX Runtime GenAI, in turns, in one sitting.
 
   compare_peers.py [--program build/release/ondol] [--rounds 5] [--threads 2] [--layers 8] [--keep FOLDER] [--prompts 1,512]
-                   [--tokens 32] [--models q4_0,q4_k_m,q8_0,nbits32,nbits128] [--gguf FILE]
+                   [--tokens 32] [--models q4_0,q4_k_m,q8_0,nbits32,nbits128] [--gguf FILE] [--batches 8,32]
+                   [--python PYTHON --isa avx2]
 
 Models of Phi-3 mini's shape with random codes, cut to some layers: GGUF Q4_0, Q8_0, Q4_K_M (the mix of encodings that llama.cpp's
 quantize chooses) and MatMulNBits of blocks of 32 and 128 with accuracy level 4 and float32; and a GGUF file of your own. The peer of
@@ -10,12 +11,15 @@ GGUF is llama-cpp-python compiled for this processor, that of ONNX onnxruntime-g
 
 In each round each engine runs once in a process of its own: load, a prompt that is not counted, the prompt to its first token, then
 tokens one by one behind it. Prints medians (lowest to highest) and the ratio of the medians; memory is the most that the process
-held, load ends with the first token of a prompt of one token.
+held, load ends with the first token of a prompt of one token; `first` is Ondol's load when no packed weights are kept. With
+--batches, so many sequences decode at once, each behind 64 tokens of its own (GGUF alone). --python runs llama.cpp from another
+environment, where it was built for less, and --isa holds Ondol to the same.
 """
 
 import argparse
 import ctypes
 import json
+import os
 from pathlib import Path
 import statistics
 import subprocess
@@ -123,6 +127,8 @@ def llama_cpp(args, model, prompt):
     import llama_cpp as L
     quiet = L.llama_log_callback(lambda *_: None)
     L.llama_log_set(quiet, ctypes.c_void_p(0))
+    if args.batch > 1:
+        return llama_cpp_batch(L, args, model)
     begin = time.perf_counter()
     loaded = L.llama_model_load_from_file(str(model).encode(), L.llama_model_default_params())
     params = L.llama_context_default_params()
@@ -147,6 +153,44 @@ def llama_cpp(args, model, prompt):
             L.llama_get_logits(context)
         decode = time.perf_counter() - begin
     return {"prefill": prompt / prefill, "decode": args.tokens / decode, "load": load, "memory": memory()}
+
+
+BATCH_PROMPT = 64
+
+
+def llama_cpp_batch(L, args, model):
+    loaded = L.llama_model_load_from_file(str(model).encode(), L.llama_model_default_params())
+    params = L.llama_context_default_params()
+    params.n_ctx = args.batch * 2 * (BATCH_PROMPT + args.tokens)
+    params.n_batch = params.n_ubatch = 512
+    params.n_seq_max = args.batch
+    params.n_threads = params.n_threads_batch = args.threads
+    context = L.llama_init_from_model(loaded, params)
+    batch = L.llama_batch_init(512, 0, 1)
+
+    def decode(rows):
+        """Rows of (token, position, sequence), of which the last of each sequence gives logits."""
+        for at in range(0, len(rows), 512):
+            part = rows[at : at + 512]
+            for i, (token, position, sequence) in enumerate(part):
+                batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position, 1
+                batch.seq_id[i][0] = sequence
+                batch.logits[i] = position >= BATCH_PROMPT - 1
+            batch.n_tokens = len(part)
+            assert L.llama_decode(context, batch) == 0
+
+    for _ in range(2):
+        L.llama_memory_clear(L.llama_get_memory(context), True)
+        begin = time.perf_counter()
+        decode([((i + s * 131) * 7919 % 20000 + 300, i, s) for s in range(args.batch) for i in range(BATCH_PROMPT)])
+        L.llama_get_logits(context)
+        prefill = time.perf_counter() - begin
+        begin = time.perf_counter()
+        for step in range(args.tokens):
+            decode([(300 + s, BATCH_PROMPT + step, s) for s in range(args.batch)])
+            L.llama_get_logits(context)
+        taken = time.perf_counter() - begin
+    return {"prefill": args.batch * BATCH_PROMPT / prefill, "decode": args.batch * args.tokens / taken, "memory": memory()}
 
 
 def genai(args, model, prompt):
@@ -180,20 +224,22 @@ def genai(args, model, prompt):
     return {"prefill": prompt / prefill, "decode": args.tokens / decode, "load": load, "memory": memory()}
 
 
-def ondol(args, model, prompt):
+def ondol(args, model, prompt, batch=1, options=()):
+    if args.isa:
+        os.environ["ONDOL_ISA"] = args.isa
     done = subprocess.run([args.program, "bench", str(model), "-p", str(prompt), "-n", str(args.tokens), "-r", "1", "--json", "-t",
-                           str(args.threads)], capture_output=True, text=True)
+                           str(args.threads), "-b", str(batch), *options], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{model}: {done.stderr}")
     found = json.loads(done.stdout)
-    return {"prefill": found["prefill_tok_s"], "decode": found["decode_tok_s"], "load": found["load_s"],
+    return {"prefill": found["prefill_tok_s"], "decode": found["decode_tok_s"], "load": found["first_token_s"],
             "memory": found["peak_rss_bytes"] / 2**20, "prefill_share": found["share"]["prefill_int8"],
             "decode_share": found["share"]["decode_read"]}
 
 
-def peer(args, model, prompt):
-    done = subprocess.run([sys.executable, __file__, "--peer", str(model), "--prompts", str(prompt), "--tokens", str(args.tokens), "--threads",
-                           str(args.threads)], capture_output=True, text=True)
+def peer(args, model, prompt, batch=1):
+    done = subprocess.run([args.python, __file__, "--peer", str(model), "--prompts", str(prompt), "--tokens", str(args.tokens), "--threads",
+                           str(args.threads), "--batch", str(batch)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{model}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -203,6 +249,21 @@ def peer(args, model, prompt):
 
 def shown(values):
     return f"{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
+
+
+def compare_batches(args, name, model):
+    for batch in args.batches:
+        own, others = [], []
+        for _ in range(args.rounds):
+            own.append(ondol(args, model, BATCH_PROMPT, batch)["decode"])
+            others.append(peer(args, model, BATCH_PROMPT, batch)["decode"])
+        print(f"| {name} | decode of {batch} at {BATCH_PROMPT}, tok/s | {shown(own)} | | {shown(others)} | "
+              f"{statistics.median(own) / statistics.median(others):.2f} |", flush=True)
+
+
+def compare_first_load(args, name, model):
+    own = [ondol(args, model, 1, 1, ["--no-pack"])["load"] for _ in range(args.rounds)]
+    print(f"| {name} | load to first token without packed weights, s | {shown(own)} | | | |", flush=True)
 
 
 def compare(args, name, model):
@@ -231,10 +292,15 @@ def main():
     parser.add_argument("--models", default="q4_0,q4_k_m,q8_0,nbits32,nbits128")
     parser.add_argument("--gguf")
     parser.add_argument("--keep")
+    parser.add_argument("--batches", default="")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--isa")
+    parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--make", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    args.prompts = [int(p) for p in args.prompts.split(",")]
+    args.prompts = [int(p) for p in filter(None, args.prompts.split(","))]
+    args.batches = [int(p) for p in filter(None, args.batches.split(","))]
     if args.make:
         write_model(Path(args.keep), args.make, args.layers)
         return
@@ -245,10 +311,15 @@ def main():
     print("| model | | Ondol | share of the limit | peer | ratio |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(args.keep or folder)
-        for kind in filter(None, args.models.split(",")):
-            compare(args, kind, make_model(place, kind, args.layers))
+        kinds = [(kind, make_model(place, kind, args.layers)) for kind in filter(None, args.models.split(","))]
         if args.gguf:
-            compare(args, Path(args.gguf).stem, Path(args.gguf))
+            kinds.append((Path(args.gguf).stem, Path(args.gguf)))
+        for name, model in kinds:
+            compare(args, name, model)
+            if args.prompts:
+                compare_first_load(args, name, model)
+            if not model.is_dir():
+                compare_batches(args, name, model)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,9 @@ int opened_model(opened *o, const char *model, const model_flags *flags, bool in
     return EXIT_DONE;
 }
 
+/* At least what a session's last page may leave empty. */
+#define PAGE_TOKENS 64u
+
 static ondol_kv_type kv_type(const char *name) {
     if (name && strcmp(name, "q8") == 0) return ONDOL_KV_Q8;
     if (name && strcmp(name, "f32") == 0) return ONDOL_KV_F32;
@@ -96,9 +99,10 @@ static ondol_kv_type kv_type(const char *name) {
 int opened_session(opened *o, const cache_flags *flags, uint64_t tokens, uint32_t output_rows) {
     ondol_error err;
     ondol_cache_options options = ONDOL_CACHE_OPTIONS_INIT;
-    options.capacity_tokens = tokens;
+    const uint64_t sessions = flags->sessions ? flags->sessions : 1;
+    options.capacity_tokens = sessions > 1 ? sessions * (tokens + PAGE_TOKENS) : tokens;
     options.kv_type = kv_type(flags->kv);
-    options.max_sessions = 1;
+    options.max_sessions = (uint32_t)sessions;
     options.max_output_rows = output_rows;
     if (ondol_cache_create(o->model, &options, &o->cache, &err)) return report_error(&err);
     ondol_session_options session = ONDOL_SESSION_OPTIONS_INIT;

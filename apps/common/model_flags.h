@@ -15,8 +15,9 @@ typedef struct model_flags {
 } model_flags;
 
 typedef struct cache_flags {
-    int64_t context; /* 0: chosen */
-    const char *kv;  /* NULL: f16 */
+    int64_t context;   /* 0: chosen */
+    const char *kv;    /* NULL: f16 */
+    uint32_t sessions; /* 0: 1 */
 } cache_flags;
 
 extern const option_row model_rows[];
@@ -44,7 +45,8 @@ typedef struct opened {
 int opened_engine(opened *o, const model_flags *flags);
 /* With the engine; with a progress bar. inspect: without weights. */
 int opened_model(opened *o, const char *model, const model_flags *flags, bool inspect);
-/* tokens: capacity, 0 for the library's own choice; output_rows as in ondol_cache_options. */
+/* The first session; tokens: capacity of each, 0 for the library's own choice; output_rows as in
+ * ondol_cache_options. */
 int opened_session(opened *o, const cache_flags *flags, uint64_t tokens, uint32_t output_rows);
 void opened_free(opened *o);
 

@@ -16,7 +16,7 @@
 #include "ondol/commands.h"
 
 typedef struct bench_flags {
-    int64_t prompt, tokens, repeats, depth;
+    int64_t prompt, tokens, repeats, depth, batch;
     bool json, profile;
     const char *kv;
     model_flags model;
@@ -30,11 +30,14 @@ static const option_row rows[] = {
      "repetitions, behind one that is not counted (3)", 1, 1000},
     {"depth", 'd', OPTION_COUNT, AT(depth), "N", "tokens in the cache before the prompt (0)", 0,
      1e7},
+    {"batch", 'b', OPTION_COUNT, AT(batch), "N",
+     "sequences at once, each with a prompt of its own; speeds are those of all together (1)", 1,
+     1024},
     {"kv", 0, OPTION_CHOICE, AT(kv), "f16|q8|f32", "how keys and values are kept (f16)", 0, 0},
     {"profile", 0, OPTION_FLAG, AT(profile), NULL,
      "one more repetition, whose time is shown by kind of step", 0, 0},
     {"json", 0, OPTION_FLAG, AT(json), NULL,
-     "print JSON: prefill_tok_s, decode_tok_s, load_s, peak_rss_bytes, limits, ...", 0, 0},
+     "print JSON: prefill_tok_s, decode_tok_s, load_s, first_token_s, limits, ...", 0, 0},
 };
 #undef AT
 
@@ -48,6 +51,8 @@ static const char *const examples[] = {
     "512 tokens in, 64 tokens out, three times",
     "ondol bench model.gguf -p 1 -n 128 -d 4000 -t 8",
     "decoding behind 4000 tokens, on 8 threads",
+    "ondol bench model.gguf -b 32 -p 64",
+    "32 sequences at once, as a server has them",
     NULL,
 };
 
@@ -57,35 +62,73 @@ typedef struct series {
     double mean, spread; /* spread: standard deviation of the repetitions */
 } series;
 
-/* What one token costs by the file: the bound to compare with. */
+/* The bound to compare with: bytes that a step reads which gives each sequence a token, operations
+ * of a token of a prompt. */
 typedef struct costs {
     double decode_bytes, prefill_ops;
 } costs;
 
+/* One of the sequences that run at once. The first has the session of `opened`. */
+typedef struct lane {
+    ondol_session *session;
+    ondol_sampler *greedy;
+    int32_t *ids; /* depth + prompt */
+    int32_t token;
+} lane;
+
 typedef struct bench {
     bench_flags flags;
     opened o;
-    ondol_sampler *greedy;
-    int32_t *ids;
+    lane *lanes; /* [batch] */
+    ondol_item *items;
     series prefill, decode;
     uint64_t peak_bytes;
+    double first_token_s; /* opening, and the first token of a prompt of one */
     double read_bytes_s, int8_ops_s;
     costs cost;
     bench_profile *passes[2]; /* of the prompt, of a token behind it */
 } bench;
 
-/* Appends tokens; with a sampler the last step gives the next token. */
-static int step(bench *b, const int32_t *tokens, size_t n, ondol_want want, int32_t *next) {
+/* Appends n tokens to every sequence, from ids + first on; n 0: the token that came last. */
+static int step(bench *b, int64_t first, int64_t n, ondol_want want) {
     ondol_error err;
-    ondol_item item = ONDOL_ITEM_INIT;
-    item.session = b->o.session;
-    item.tokens = tokens;
-    item.token_count = n;
-    item.want = want;
-    item.sampler = b->greedy;
-    if (n && ondol_step(&item, 1, &err)) return report_error(&err);
-    if (next) *next = item.token;
+    const size_t batch = (size_t)b->flags.batch;
+    for (size_t i = 0; i < batch; i++) {
+        lane *l = b->lanes + i;
+        ondol_item *item = b->items + i;
+        *item = (ondol_item)ONDOL_ITEM_INIT;
+        item->session = l->session;
+        item->tokens = n ? l->ids + first : &l->token;
+        item->token_count = n ? (size_t)n : 1;
+        item->want = want;
+        item->sampler = l->greedy;
+    }
+    if (ondol_step(b->items, batch, &err)) return report_error(&err);
+    for (size_t i = 0; i < batch; i++)
+        b->lanes[i].token = b->items[i].token;
     return EXIT_DONE;
+}
+
+/* What comes before a repetition: empty sequences, then the depth. */
+static int begin(bench *b) {
+    ondol_error err;
+    for (int64_t i = 0; i < b->flags.batch; i++) {
+        const lane *l = b->lanes + i;
+        if (ondol_sampler_reset(l->greedy, &err) || ondol_session_truncate(l->session, 0, &err))
+            return report_error(&err);
+    }
+    return b->flags.depth ? step(b, 0, b->flags.depth, ONDOL_WANT_NOTHING) : EXIT_DONE;
+}
+
+static int read_prompt(bench *b) {
+    return step(b, b->flags.depth, b->flags.prompt, ONDOL_WANT_SAMPLED);
+}
+
+static int generate(bench *b) {
+    int status = EXIT_DONE;
+    for (int64_t i = 0; i < b->flags.tokens && !status; i++)
+        status = step(b, 0, 0, ONDOL_WANT_SAMPLED);
+    return status;
 }
 
 static int start_profile(bench *b) {
@@ -95,42 +138,26 @@ static int start_profile(bench *b) {
 
 /* The same once more, with the time of each step. */
 static int profile(bench *b) {
-    const bench_flags *f = &b->flags;
-    ondol_error err;
-    int32_t token = 0;
-    if (ondol_sampler_reset(b->greedy, &err) || ondol_session_truncate(b->o.session, 0, &err)) {
-        return report_error(&err);
-    }
-    int status = step(b, b->ids, (size_t)f->depth, ONDOL_WANT_NOTHING, NULL);
+    int status = begin(b);
     if (!status) status = start_profile(b);
-    if (!status) status = step(b, b->ids + f->depth, (size_t)f->prompt, ONDOL_WANT_SAMPLED, &token);
+    if (!status) status = read_prompt(b);
     b->passes[0] = bench_profile_read(b->o.model);
     if (!status) status = start_profile(b);
-    for (int64_t i = 0; i < f->tokens && !status; i++)
-        status = step(b, &token, 1, ONDOL_WANT_SAMPLED, &token);
+    if (!status) status = generate(b);
     b->passes[1] = bench_profile_read(b->o.model);
     return status;
 }
 
 static int repeat(bench *b, double *prefill, double *decode) {
     const bench_flags *f = &b->flags;
-    ondol_error err;
-    int32_t token = 0;
-    if (ondol_sampler_reset(b->greedy, &err) || ondol_session_truncate(b->o.session, 0, &err)) {
-        return report_error(&err);
-    }
-    int status = step(b, b->ids, (size_t)f->depth, ONDOL_WANT_NOTHING, NULL);
-    double begin = seconds_now();
-    if (!status) {
-        status = step(b, b->ids + f->depth, (size_t)f->prompt, ONDOL_WANT_SAMPLED, &token);
-    }
-    double middle = seconds_now();
-    for (int64_t i = 0; i < f->tokens && !status; i++) {
-        status = step(b, &token, 1, ONDOL_WANT_SAMPLED, &token);
-    }
-    double end = seconds_now();
-    *prefill = (double)f->prompt / (middle - begin);
-    *decode = (double)f->tokens / (end - middle);
+    int status = begin(b);
+    const double first = seconds_now();
+    if (!status) status = read_prompt(b);
+    const double middle = seconds_now();
+    if (!status) status = generate(b);
+    const double end = seconds_now();
+    *prefill = (double)(f->prompt * f->batch) / (middle - first);
+    *decode = (double)(f->tokens * f->batch) / (end - middle);
     return status;
 }
 
@@ -167,13 +194,19 @@ static void count_costs(bench *b) {
     const char *kv = b->flags.kv ? b->flags.kv : "f16";
     double per_f16 = strcmp(kv, "q8") == 0 ? 0.53 : strcmp(kv, "f32") == 0 ? 2.0 : 1.0;
     ondol_model_cost(b->o.model, &b->cost.decode_bytes, &b->cost.prefill_ops);
-    b->cost.decode_bytes += middle * per_f16 * (double)b->o.info.kv_bytes_per_token;
+    b->cost.decode_bytes +=
+        (double)b->flags.batch * middle * per_f16 * (double)b->o.info.kv_bytes_per_token;
 }
 
 /* ---------------------------------------------------------------- results */
 
 static double share(double reached, double limit) {
     return limit > 0 ? reached / limit : 0;
+}
+
+static double decode_share(const bench *b) {
+    const double steps = b->decode.mean / (double)b->flags.batch;
+    return share(b->cost.decode_bytes * steps, b->read_bytes_s);
 }
 
 static json_t *json_series(const series *s) {
@@ -186,10 +219,9 @@ static json_t *json_series(const series *s) {
 static int print_json(const bench *b) {
     json_t *limits = json_pack("{s:o, s:o}", "read_bytes_s", json_rounded(b->read_bytes_s),
                                "int8_ops_s", json_rounded(b->int8_ops_s));
-    json_t *shares = json_pack(
-        "{s:o, s:o}", "decode_read",
-        json_rounded(share(b->cost.decode_bytes * b->decode.mean, b->read_bytes_s)), "prefill_int8",
-        json_rounded(share(b->cost.prefill_ops * b->prefill.mean, b->int8_ops_s)));
+    json_t *shares =
+        json_pack("{s:o, s:o}", "decode_read", json_rounded(decode_share(b)), "prefill_int8",
+                  json_rounded(share(b->cost.prefill_ops * b->prefill.mean, b->int8_ops_s)));
     json_t *out =
         json_pack("{s:o, s:o, s:o, s:I, s:o, s:o}", "prefill_tok_s", json_rounded(b->prefill.mean),
                   "decode_tok_s", json_rounded(b->decode.mean), "load_s", json_rounded(b->o.load_s),
@@ -202,7 +234,10 @@ static int print_json(const bench *b) {
     json_object_set_new(out, "prompt", json_integer(b->flags.prompt));
     json_object_set_new(out, "tokens", json_integer(b->flags.tokens));
     json_object_set_new(out, "depth", json_integer(b->flags.depth));
-    json_object_set_new(out, "decode_bytes_per_token", json_rounded(b->cost.decode_bytes));
+    json_object_set_new(out, "first_token_s", json_rounded(b->first_token_s));
+    json_object_set_new(out, "batch", json_integer(b->flags.batch));
+    json_object_set_new(out, "decode_bytes_per_token",
+                        json_rounded(b->cost.decode_bytes / (double)b->flags.batch));
     json_object_set_new(out, "prefill_ops_per_token", json_rounded(b->cost.prefill_ops));
     if (b->flags.profile) {
         json_object_set_new(out, "prefill_profile", bench_profile_json(b->passes[0]));
@@ -213,18 +248,19 @@ static int print_json(const bench *b) {
 
 static int print_text(const bench *b) {
     char peak[32];
-    printf("load      %8.2f s\n", b->o.load_s);
+    printf("load      %8.3f s, first token after %.3f s\n", b->o.load_s, b->first_token_s);
     printf("prefill   %8.1f +- %.1f tok/s (%lld tokens", b->prefill.mean, b->prefill.spread,
            (long long)b->flags.prompt);
     if (b->flags.depth) printf(" behind %lld", (long long)b->flags.depth);
+    if (b->flags.batch > 1) printf(" of each of %lld sequences", (long long)b->flags.batch);
     printf(")\n");
-    printf("decode    %8.1f +- %.1f tok/s (%lld tokens)\n", b->decode.mean, b->decode.spread,
-           (long long)b->flags.tokens);
+    printf("decode    %8.1f +- %.1f tok/s (%lld tokens%s)\n", b->decode.mean, b->decode.spread,
+           (long long)b->flags.tokens, b->flags.batch > 1 ? " of each" : "");
     printf("memory    %s at most\n", bytes_for_people(b->peak_bytes, peak, sizeof peak));
     printf("limits    %.1f GB/s streaming read, %.2f Tops/s int8\n", b->read_bytes_s * 1e-9,
            b->int8_ops_s * 1e-12);
     printf("reached   %.0f %% of the read limit in decode, %.0f %% of the int8 limit in prefill\n",
-           100 * share(b->cost.decode_bytes * b->decode.mean, b->read_bytes_s),
+           100 * decode_share(b),
            100 * share(b->cost.prefill_ops * b->prefill.mean, b->int8_ops_s));
     if (b->flags.profile) {
         bench_profile_print(b->passes[0], "the prompt");
@@ -233,31 +269,62 @@ static int print_text(const bench *b) {
     return EXIT_DONE;
 }
 
+/* Sequences whose prompts differ, all greedy. */
+static int make_lanes(bench *b) {
+    const bench_flags *f = &b->flags;
+    const size_t ids = (size_t)(f->depth + f->prompt);
+    const uint64_t vocabulary = b->o.info.vocabulary, low = vocabulary > 1000 ? 200 : 0;
+    const uint64_t range = vocabulary > 1000 ? vocabulary - 300 : vocabulary;
+    ondol_sampler_options greedy = ONDOL_SAMPLER_OPTIONS_INIT;
+    greedy.temperature = 0;
+    ondol_error err;
+    for (size_t i = 0; i < (size_t)f->batch; i++) {
+        lane *l = b->lanes + i;
+        const ondol_session_options options = {sizeof options, ids + (size_t)f->tokens + 1};
+        if (i == 0) l->session = b->o.session;
+        if (i && ondol_session_create(b->o.cache, &options, &l->session, &err))
+            return report_error(&err);
+        if (ondol_sampler_create(b->o.model, &greedy, &l->greedy, &err)) return report_error(&err);
+        l->ids = memory_take(ids * sizeof *l->ids);
+        for (size_t t = 0; t < ids; t++)
+            l->ids[t] = (int32_t)(((t + i * 131) * 7919 + 13) % range + low);
+    }
+    return EXIT_DONE;
+}
+
+static void free_lanes(bench *b) {
+    for (int64_t i = 0; b->lanes && i < b->flags.batch; i++) {
+        lane *l = b->lanes + i;
+        if (i) ondol_session_destroy(l->session);
+        ondol_sampler_destroy(l->greedy);
+        free(l->ids);
+    }
+    free(b->lanes);
+    free(b->items);
+}
+
 static int bench_with(bench *b, const char *model) {
     const bench_flags *f = &b->flags;
-    cache_flags cache = {0, f->kv};
+    const double start = seconds_now();
     ondol_error err;
     int status = opened_model(&b->o, model, &f->model, false);
     if (status) return status;
-    uint64_t total = (uint64_t)(f->depth + f->prompt + f->tokens) + 1;
+    const uint64_t total = (uint64_t)(f->depth + f->prompt + f->tokens) + 1;
     if (total > b->o.info.context) {
         return report_failure("-d, -p and -n make %llu tokens, but the model's context holds %u",
                               (unsigned long long)total, b->o.info.context);
     }
-    ondol_sampler_options greedy = ONDOL_SAMPLER_OPTIONS_INIT;
-    greedy.temperature = 0;
-    if (ondol_sampler_create(b->o.model, &greedy, &b->greedy, &err)) return report_error(&err);
-    size_t ids = (size_t)(f->depth + f->prompt);
-    uint64_t vocabulary = b->o.info.vocabulary;
-    uint64_t low = vocabulary > 1000 ? 200 : 0,
-             range = vocabulary > 1000 ? vocabulary - 300 : vocabulary;
-    b->ids = memory_take(ids * sizeof *b->ids);
-    for (size_t i = 0; i < ids; i++)
-        b->ids[i] = (int32_t)((i * 7919 + 13) % range + low);
+    b->lanes = memory_take((size_t)f->batch * sizeof *b->lanes);
+    memset(b->lanes, 0, (size_t)f->batch * sizeof *b->lanes);
+    b->items = memory_take((size_t)f->batch * sizeof *b->items);
     b->prefill.values = memory_take((size_t)f->repeats * sizeof(double));
     b->decode.values = memory_take((size_t)f->repeats * sizeof(double));
     count_costs(b);
-    if (!status) status = opened_session(&b->o, &cache, total, 1);
+    const cache_flags cache = {.kv = f->kv, .sessions = (uint32_t)f->batch};
+    status = opened_session(&b->o, &cache, total, (uint32_t)f->batch);
+    if (!status) status = make_lanes(b);
+    if (!status) status = step(b, 0, 1, ONDOL_WANT_SAMPLED);
+    b->first_token_s = seconds_now() - start;
     if (!status) {
         interrupt_watch(b->o.session);
         status = measure(b);
@@ -273,16 +340,15 @@ static int bench_with(bench *b, const char *model) {
 }
 
 static int run(const command *self, int argc, char **argv) {
-    bench b = {.flags = {.prompt = 512, .tokens = 64, .repeats = 3}};
+    bench b = {.flags = {.prompt = 512, .tokens = 64, .repeats = 3, .batch = 1}};
     int count = 0, status = EXIT_DONE;
     if (!options_parse(self, &b.flags, argc, argv, &count, &status)) return status;
     interrupt_catch();
     status = bench_with(&b, argv[0]);
-    ondol_sampler_destroy(b.greedy);
     bench_profile_free(b.passes[0]);
     bench_profile_free(b.passes[1]);
+    free_lanes(&b);
     opened_free(&b.o);
-    free(b.ids);
     free(b.prefill.values);
     free(b.decode.values);
     return status;

@@ -315,7 +315,7 @@ static int eval_with(eval *e, const char *model) {
     e->own = memory_take(row_bytes);
     e->base = memory_take(row_bytes);
     e->window = memory_take(e->context * sizeof *e->window);
-    cache_flags cache = {0, e->flags.kv};
+    cache_flags cache = {.kv = e->flags.kv};
     status = opened_session(&e->o, &cache, e->context, e->output_rows);
     if (!status) status = score_all(e);
     if (!status && e->saved.stream) status = output_commit(&e->saved);

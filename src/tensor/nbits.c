@@ -71,10 +71,23 @@ static float zero_at(const tensor_nbits *n, uint64_t row, uint64_t block) {
     return float_at(n->zero_element, n->zeros, at) - (float)n->origin;
 }
 
+static void spread_four(uint32_t x, counting c, int8_t *codes) {
+    x = (x | x << 8) & 0x00ff00ffu;
+    x = ((x | x << 4) & 0x0f0f0f0fu) ^ (uint32_t)c.flip * 0x01010101u;
+    const uint32_t base = (uint32_t)c.base * 0x01010101u;
+    x = ((x | 0x80808080u) - base) ^ 0x80808080u;
+    for (unsigned i = 0; i < 4; i++)
+        codes[i] = (int8_t)(x >> 8 * i);
+}
+
 static void unpack_nibbles(const tensor_nbits *n, uint64_t at, size_t count, int8_t *codes) {
     const uint8_t *bytes = (const uint8_t *)n->codes + at / 8;
     const counting c = counting_of(n);
-    for (size_t i = 0; i < count / 2; i++) {
+    size_t i = 0;
+    for (; i + 2 <= count / 2;
+         i += 2) /* four codes in the four bytes of a word, no carry between */
+        spread_four((uint32_t)(bytes[i] | bytes[i + 1] << 8), c, codes + 2 * i);
+    for (; i < count / 2; i++) {
         codes[2 * i] = (int8_t)(((bytes[i] & 15) ^ c.flip) - c.base);
         codes[2 * i + 1] = (int8_t)(((bytes[i] >> 4) ^ c.flip) - c.base);
     }
@@ -213,15 +226,42 @@ static ondol_status check_buffers(const tensor_nbits *n, ondol_error *err) {
 }
 
 /* Stops at the first that tells: real files hold scales of f32 that are no f16 at once. */
+/* Of 16 f32: each is 0 or a normal f16, whose 13 lowest bits and exponent tell. Others may fit too.
+ */
+static bool all_plain_f16(const uint8_t *p) {
+    uint32_t wrong = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t bits;
+        memcpy(&bits, p + 4 * i, sizeof bits);
+        bits &= 0x7fffffffu;
+        const uint32_t outside = bits - 0x38800000u >= 0x0f000000u;
+        wrong |= (bits & 0x1fffu) | (outside & (uint32_t)(bits != 0));
+    }
+    return wrong == 0;
+}
+
+static bool row_fits_f16(const tensor_nbits *n, uint64_t row, uint64_t blocks) {
+    const bool plain = n->scale_element == TENSOR_ELEMENT_F32 && n->scale_elems.column == 1;
+    const uint8_t *at = (const uint8_t *)n->scales + 4 * row * n->scale_elems.row;
+    for (uint64_t b = 0; b < blocks;) {
+        if (plain && blocks - b >= 16 && all_plain_f16(at + 4 * b)) {
+            b += 16;
+        } else if (is_f16(scale_at(n, row, b))) {
+            b++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void look(tensor_nbits *n) {
     const uint64_t blocks = blocks_of(n);
     n->origin = middle_of(n);
     n->scales_fit_f16 = true;
     for (uint64_t r = 0; n->scale_element != TENSOR_ELEMENT_F16 && n->scales_fit_f16 && r < n->rows;
-         r++) {
-        for (uint64_t b = 0; b < blocks && n->scales_fit_f16; b++)
-            n->scales_fit_f16 = is_f16(scale_at(n, r, b));
-    }
+         r++)
+        n->scales_fit_f16 = row_fits_f16(n, r, blocks);
     n->zeros_fit_f16 = true;
     n->has_zeros = !n->zeros && n->default_zero != middle_of(n);
     if (!n->zeros) return;

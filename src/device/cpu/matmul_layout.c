@@ -116,19 +116,12 @@ static void store_dword(uint8_t *p, uint32_t value) {
     memcpy(p, &value, sizeof value);
 }
 
-/* Codes of one row, four columns at a time: no operation leaves its byte. An offset is 0 or the
- * code's sign bit, so that adding it is an exclusive or. */
-void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
-                          const int8_t codes[32]) {
+void cpu_layout_put_words(const cpu_layout *layout, uint8_t *block, unsigned row,
+                          const uint32_t u[8]) {
     const uint32_t ones = 0x01010101u, nibbles = 15 * ones;
-    const uint32_t offset = (uint32_t)layout->offset * ones;
-    const uint32_t mask =
-        layout->code_bits == 8 ? UINT32_MAX : ((1u << layout->code_bits) - 1) * ones;
     const unsigned h = row / 16;
     uint8_t *at = block + 4 * (row % 16);
-    uint32_t u[8], high[2] = {0, 0};
-    for (unsigned j = 0; j < 8; j++)
-        u[j] = (load_dword(codes + 4 * j) ^ offset) & mask;
+    uint32_t high[2] = {0, 0};
     if (layout->code_bits == 8) {
         for (unsigned j = 0; j < 8; j++)
             store_dword(at + (8 * h + j) * 64, u[j]);
@@ -146,6 +139,19 @@ void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row
         store_dword(at + 512 + 128 * h, high[0]);
         store_dword(at + 512 + 128 * h + 64, high[1]);
     }
+}
+
+/* An offset is 0 or the code's sign bit, so that adding it is an exclusive or: no operation leaves
+ * its byte. */
+void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
+                          const int8_t codes[32]) {
+    const uint32_t ones = 0x01010101u, offset = (uint32_t)layout->offset * ones;
+    const uint32_t mask =
+        layout->code_bits == 8 ? UINT32_MAX : ((1u << layout->code_bits) - 1) * ones;
+    uint32_t u[8];
+    for (unsigned j = 0; j < 8; j++)
+        u[j] = (load_dword(codes + 4 * j) ^ offset) & mask;
+    cpu_layout_put_words(layout, block, row, u);
 }
 
 /* The header's part of one row; src is its block in the file. */
@@ -202,6 +208,22 @@ static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t
     }
 }
 
+/* The same for encodings that have a layout of their own: a block of the file is a record. */
+static void pack_words(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+                       unsigned elems, unsigned row, uint8_t *dst) {
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    uint32_t u[8];
+    for (unsigned c = 0; c < elems; c += info->block_elems, src += info->block_bytes) {
+        put_scales(layout, dst, row, src, NULL, NULL);
+        uint8_t *block = dst + layout->header_bytes;
+        for (unsigned s = 0; s * BLOCK < info->block_elems; s++, block += layout->block_bytes) {
+            cpu_layout_take_words(info->encoding, src, s, u);
+            cpu_layout_put_words(layout, block, row, u);
+        }
+        dst += record_bytes(f);
+    }
+}
+
 void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
     if (w->nbits) {
         cpu_nbits_pack(f, w, panel, dst);
@@ -214,10 +236,16 @@ void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *ds
     const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
     uint8_t *out = dst;
     if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, k));
+    uint32_t u[8];
+    const bool words = cpu_layout_take_words(info->encoding, src, 0, u);
     for (uint64_t c = 0; c < k; c += RUN_MAX) {
         const unsigned run = k - c < RUN_MAX ? (unsigned)(k - c) : RUN_MAX;
-        for (unsigned r = 0; r < rows; r++)
-            pack_run(f, info, src + r * row_bytes, run, r, out);
+        for (unsigned r = 0; r < rows; r++) {
+            if (words)
+                pack_words(f, info, src + r * row_bytes, run, r, out);
+            else
+                pack_run(f, info, src + r * row_bytes, run, r, out);
+        }
         src += run / info->block_elems * info->block_bytes;
         out += cpu_layout_panel_bytes(f, run);
     }

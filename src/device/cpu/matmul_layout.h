@@ -74,6 +74,12 @@ void cpu_layout_read_block(cpu_form f, const void *panel, uint64_t block, unsign
 /* Inside of packing: the codes of one row to its block. */
 void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
                           const int8_t codes[32]);
+/* The same for columns [4j, 4j + 4) in the bytes of word j, offset added. */
+void cpu_layout_put_words(const cpu_layout *layout, uint8_t *block, unsigned row,
+                          const uint32_t u[8]);
+/* Those words of group `s` (32 columns) of a block of the file. False, and nothing written, for
+ * encodings that have no layout of their own. */
+bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, unsigned s, uint32_t u[8]);
 /* cpu_codes_pack of codes with scales apart. */
 void cpu_nbits_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
 

@@ -7,10 +7,11 @@
 
 #define READ_BYTES  ((size_t)256 << 20)
 #define UNIT_BYTES  ((size_t)1 << 20)
-#define READ_PASSES 4
+#define READ_PASSES 8
+#define READ_AHEAD  4096
 #define INT8_UNITS  512u
 #define INT8_ROUNDS 20000u
-#define INT8_PASSES 3
+#define INT8_PASSES 12
 
 typedef struct reading {
     const unsigned char *data;
@@ -23,6 +24,7 @@ static void read_unit(uint32_t unit, unsigned thread_index, void *argument) {
     const unsigned char *p = r->data + (size_t)unit * UNIT_BYTES;
     uint64_t sum[8] = {0};
     for (size_t i = 0; i < UNIT_BYTES; i += 64) {
+        __builtin_prefetch(p + i + READ_AHEAD);
         for (size_t k = 0; k < 8; k++) {
             uint64_t word;
             memcpy(&word, p + i + 8 * k, sizeof word);
