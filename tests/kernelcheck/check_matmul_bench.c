@@ -1,5 +1,6 @@
-/* Speed of matrix multiplication on one thread: bytes of packed weights read at T=1, operations at
- * T=8, 128 and 512; weights packed in a second. */
+/* Speed of matrix multiplication on one thread: bytes of packed weights read at T=1, operations
+ * from T=2 on, at T=512 as a share of the int8 limit measured right behind; weights packed in a
+ * second. quick: T=1, 8 and 512 alone. */
 #include "kernelcheck.h"
 
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include "check_weight.h"
 #include "device/cpu/matmul.h"
+#include "device/cpu/measure.h"
 
 enum { OUTPUTS = 3072, COLUMNS = 3072, TOKENS_MAX = 512, COPIES_BYTES = 160 << 20 };
 
@@ -30,14 +32,24 @@ static void run_once(void *argument) {
                       COLUMNS, b->tokens, b->y, OUTPUTS, NULL, b->work);
 }
 
-static void measure(bench *b, cpu_quantize_rows quantize, const char *name) {
+static double int8_limit(base_isa isa) {
+    base_pool *pool = NULL;
+    const ondol_allocator a = base_default_allocator();
+    if (base_pool_create(&a, 1, &pool, NULL) != ONDOL_OK) return 0;
+    const double ops = cpu_measure_int8(pool, isa);
+    base_pool_destroy(pool);
+    return ops;
+}
+
+static void measure(bench *b, cpu_quantize_rows quantize, const char *name, bool quick) {
     static const uint32_t TOKENS[] = {1, 2, 4, 8, 16, 32, 128, TOKENS_MAX};
     printf("%-34s", name);
     for (size_t i = 0; i < sizeof TOKENS / sizeof *TOKENS; i++) {
         b->tokens = TOKENS[i];
+        if (quick && b->tokens != 1 && b->tokens != 8 && b->tokens != TOKENS_MAX) continue;
         quantize(b->quantised, b->x, COLUMNS, b->tokens, 0, b->tokens, COLUMNS);
         uint64_t cycles = 0;
-        const double t = check_time(run_once, b, 0.12, &cycles);
+        const double t = check_time(run_once, b, quick ? 0.03 : 0.12, &cycles);
         const double operations = 2.0 * OUTPUTS * COLUMNS * b->tokens;
         if (b->tokens == 1) {
             printf("  T=1 %6.2f GB/s", (double)b->packed_bytes / t * 1e-9);
@@ -45,6 +57,9 @@ static void measure(bench *b, cpu_quantize_rows quantize, const char *name) {
             printf("  T=%u %6.3f TOP/s %5.1f/c", b->tokens, operations / t * 1e-12,
                    operations / (double)cycles);
         }
+        const double limit = b->tokens == TOKENS_MAX ? int8_limit(b->config->isa) : 0;
+        if (limit > 0 && b->config->activation == PLAN_ACTIVATION_Q8)
+            printf(" (%.0f %%)", 100 * operations / t / limit);
         fflush(stdout);
     }
     putchar('\n');
@@ -82,7 +97,7 @@ static void bench_kind(check *c, const weight_kind *k, base_isa isa) {
         b.x[i] = check_random_normal(c, 1);
     snprintf(name, sizeof name, "%s %s pack %.2f G/s", k->name, config->name,
              (double)OUTPUTS * COLUMNS / pack_seconds * 1e-9);
-    measure(&b, cpu_quantize_rows_select(isa), name);
+    measure(&b, cpu_quantize_rows_select(isa), name, c->quick);
     check_free(b.work);
     check_free(b.quantised);
     check_free(b.y);

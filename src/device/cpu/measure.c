@@ -8,7 +8,7 @@
 #define READ_BYTES  ((size_t)256 << 20)
 #define UNIT_BYTES  ((size_t)1 << 20)
 #define READ_PASSES 8
-#define READ_AHEAD  4096
+#define READ_AHEAD  8192
 #define INT8_UNITS  512u
 #define INT8_ROUNDS 20000u
 #define INT8_PASSES 12

@@ -9,7 +9,7 @@
 
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
-#define PREFETCH_BYTES 4096
+#define PREFETCH_BYTES 8192
 #define CHUNK_TOKENS   64u
 #define BLOCK_BYTES(k) (CPU_LAYOUTS[(k).kind].block_bytes)
 

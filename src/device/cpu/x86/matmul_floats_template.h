@@ -6,7 +6,7 @@
 #define UNITS           (CPU_PANEL_ROWS / LANES)
 #define SLICE_COLUMNS   128u
 #define SLICE_PIECES    16u
-#define PREFETCH_BYTES  4096
+#define PREFETCH_BYTES  8192
 /* Tokens from which on a slice takes long enough for the next one to come. */
 #define PREFETCH_TOKENS 32u
 
