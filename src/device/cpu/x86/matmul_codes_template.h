@@ -268,7 +268,7 @@ INLINE void multiply_tile(const codes_kind k, const open_block *w, unsigned bloc
     for (; left; left -= take, x += take) {
         if (left >= 8 && TOKENS_AT_ONCE >= 8 && all)
             multiply_units(k, UNITS_AT_ONCE, take = 8, w, blocks, x, step, next, to);
-        else if (left >= 4 && all)
+        else if (left >= 4 && TOKENS_AT_ONCE >= 4 && all)
             multiply_units(k, UNITS_AT_ONCE, take = 4, w, blocks, x, step, next, to);
         else if (left >= 2 && all)
             multiply_units(k, UNITS_AT_ONCE, take = 2, w, blocks, x, step, next, to);
