@@ -1,6 +1,6 @@
 /* ISA levels from CPUID and XGETBV. In: nothing. Out: the best level that runs here. */
 #ifndef _WIN32
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #endif
 #include "base/cpu.h"
 
@@ -9,6 +9,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -28,6 +32,19 @@ static bool has(uint32_t word, unsigned bit) {
     return word >> bit & 1;
 }
 
+/* Linux gives the tiles' registers, 8 KiB to a thread, to processes that have asked: from then on
+ * to all their threads. Asking again does nothing. */
+static bool may_use_tiles(void) {
+#if defined(__linux__)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* of arch_prctl */
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#elif defined(_WIN32)
+    return true;
+#else
+    return false;
+#endif
+}
+
 base_isa base_cpu_isa(void) {
     uint32_t a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, 27) || !has(c, 28)) return BASE_ISA_SCALAR;
@@ -43,7 +60,7 @@ base_isa base_cpu_isa(void) {
     if (!avx512) return has(a71, 4) ? BASE_ISA_AVX2VNNI : BASE_ISA_AVX2;
     if (!has(c7, 11)) return BASE_ISA_AVX512;
     bool amx = (xcr0 & 0x60000) == 0x60000 && has(d7, 24) && has(d7, 25) && has(d7, 22);
-    return amx ? BASE_ISA_AMX : BASE_ISA_AVX512VNNI;
+    return amx && may_use_tiles() ? BASE_ISA_AMX : BASE_ISA_AVX512VNNI;
 }
 
 void base_cpu_model(char *out, unsigned out_bytes) {

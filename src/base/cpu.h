@@ -21,7 +21,7 @@ typedef enum base_isa {
     BASE_ISA_COUNT
 } base_isa;
 
-/* The best level of this processor and operating system. */
+/* The best level of this processor and operating system. Asks the latter for AMX's registers. */
 base_isa base_cpu_isa(void);
 
 /* True when a processor whose best level is `have` runs code of level `need`. AVX2VNNI is a side

@@ -8,9 +8,15 @@
 #include <string.h>
 
 #include "check_weight.h"
-#include "device/cpu/matmul.h"
+#include "device/cpu/matmul_layout.h"
+#if defined(__x86_64__)
+#include "device/cpu/x86/amx_tiles.h"
 
-enum { ROWS_MAX = 161, TOKENS_MAX = 67, GROUP = CPU_ACTIVATION_GROUP };
+/* cpu_matmul_codes_amx on the model of amx_model.c. */
+void cpu_matmul_codes_amx_model(CPU_MATMUL_PARAMETERS);
+#endif
+
+enum { ROWS_MAX = 161, TOKENS_MAX = 75, GROUP = CPU_ACTIVATION_GROUP };
 
 /* One weight [ROWS_MAX, k] and TOKENS_MAX rows of x, with the result expected of them. */
 typedef struct problem {
@@ -297,12 +303,12 @@ static tensor_matrix first_rows(const tensor_matrix *m, uint64_t n, tensor_nbits
     return part;
 }
 
-static void check_config(check *c, const problem *p, base_isa isa) {
+/* form: in which config packs the problem's weight. */
+static void check_config(check *c, const problem *p, base_isa isa, const cpu_matmul_config *config,
+                         cpu_form form) {
     static const uint64_t OUTPUTS[] = {1, 31, 33, ROWS_MAX};
-    static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 33, TOKENS_MAX};
-    attempt a = {.p = p, .quantize = cpu_quantize_rows_select(isa)};
-    const cpu_matmul_config *config = cpu_matmul_select(isa, &p->w.matrix, &a.form, NULL);
-    a.config = config;
+    static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 16, 21, 33, TOKENS_MAX};
+    attempt a = {.p = p, .config = config, .form = form, .quantize = cpu_quantize_rows_select(isa)};
     for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS && OUTPUTS[i] <= p->rows; i++) {
         tensor_nbits nbits;
         const tensor_matrix w = first_rows(&p->w.matrix, OUTPUTS[i], &nbits);
@@ -339,6 +345,31 @@ static void make_problems(check *c, const weight_kind *k, problem problems[PROBL
     }
 }
 
+typedef void (*matmul_function)(CPU_MATMUL_PARAMETERS);
+
+/* By the config of that level; with `instead` in the place of its kernel, unless that is NULL. */
+static void check_problems(check *c, const problem problems[PROBLEMS], base_isa isa,
+                           matmul_function instead) {
+    for (int j = 0; j < PROBLEMS; j++) {
+        cpu_form form;
+        cpu_matmul_config config = *cpu_matmul_select(isa, &problems[j].w.matrix, &form, NULL);
+        if (instead) config.matmul = instead;
+        check_config(c, problems + j, isa, &config, form);
+    }
+}
+
+#if defined(__x86_64__)
+/* Whether AMX's kernel for w is checked on the model, which runs wherever VNNI does. */
+static bool begin_model(check *c, const weight_kind *k, const tensor_matrix *w) {
+    const cpu_matmul_config *config = cpu_matmul_select(BASE_ISA_AMX, w, NULL, NULL);
+    if (!config || config->isa != BASE_ISA_AMX) return false;
+    if (!base_isa_runs(c->isa, BASE_ISA_AVX512VNNI)) return false;
+    char name[64];
+    snprintf(name, sizeof name, "matmul_%s_%s_model", k->name, config->name);
+    return check_begin(c, name);
+}
+#endif
+
 static void check_kind(check *c, const weight_kind *k) {
     problem problems[PROBLEMS];
     check_weight probe;
@@ -357,9 +388,17 @@ static void check_kind(check *c, const weight_kind *k) {
         if (!check_that(c, config != NULL, "no config at %s", base_isa_name(isa))) continue;
         if (!made) make_problems(c, k, problems);
         made = true;
-        for (int j = 0; j < PROBLEMS; j++)
-            check_config(c, problems + j, isa);
+        check_problems(c, problems, isa, NULL);
     }
+#if defined(__x86_64__)
+    if (begin_model(c, k, &probe.matrix)) {
+        if (!made) make_problems(c, k, problems);
+        made = true;
+        check_problems(c, problems, BASE_ISA_AMX, cpu_matmul_codes_amx_model);
+        const char *fault = amx_model_take_fault();
+        check_that(c, !fault, "%s", fault ? fault : "");
+    }
+#endif
     for (int j = 0; made && j < PROBLEMS; j++)
         free_problem(problems + j);
     check_weight_free(&probe);

@@ -13,6 +13,7 @@ void cpu_matmul_codes_avx2(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_codes_avx2vnni(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_codes_avx512(CPU_MATMUL_PARAMETERS);
 void cpu_matmul_codes_avx512vnni(CPU_MATMUL_PARAMETERS);
+void cpu_matmul_codes_amx(CPU_MATMUL_PARAMETERS);
 
 /* For every FLOATS layout. */
 void cpu_matmul_floats_scalar(CPU_MATMUL_PARAMETERS);

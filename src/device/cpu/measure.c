@@ -59,6 +59,8 @@ ondol_status cpu_measure_read(const ondol_allocator *a, base_pool *pool, double 
     return ONDOL_OK;
 }
 
+_Static_assert(INT8_ROUNDS % 5 == 0, "whole rounds of AMX");
+
 typedef void (*int8_rounds)(uint64_t rounds);
 
 static void int8_unit(uint32_t unit, unsigned thread_index, void *argument) {
@@ -70,7 +72,10 @@ double cpu_measure_int8(base_pool *pool, base_isa isa) {
     int8_rounds rounds = NULL;
     double ops = 0;
 #if defined(__x86_64__)
-    if (base_isa_runs(isa, BASE_ISA_AVX512VNNI)) {
+    if (base_isa_runs(isa, BASE_ISA_AMX)) {
+        rounds = cpu_measure_int8_amx;
+        ops = CPU_MEASURE_OPS_AMX;
+    } else if (base_isa_runs(isa, BASE_ISA_AVX512VNNI)) {
         rounds = cpu_measure_int8_avx512vnni;
         ops = CPU_MEASURE_OPS_AVX512VNNI;
     } else if (base_isa_runs(isa, BASE_ISA_AVX2VNNI)) {

@@ -16,9 +16,11 @@ double cpu_measure_int8(base_pool *pool, base_isa isa);
 
 /* Inside: `rounds` times some instructions on registers alone; operations (2 to a multiply-add) of
  * one round. */
+void cpu_measure_int8_amx(uint64_t rounds); /* a multiple of 5 */
 void cpu_measure_int8_avx512vnni(uint64_t rounds);
 void cpu_measure_int8_avx2vnni(uint64_t rounds);
 void cpu_measure_int8_avx2(uint64_t rounds);
+#define CPU_MEASURE_OPS_AMX        (16.0 * 16 * 64 * 2)
 #define CPU_MEASURE_OPS_AVX512VNNI (12.0 * 64 * 2)
 #define CPU_MEASURE_OPS_AVX2VNNI   (12.0 * 32 * 2)
 #define CPU_MEASURE_OPS_AVX2       (6.0 * 32 * 2)

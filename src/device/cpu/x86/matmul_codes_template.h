@@ -5,7 +5,7 @@
  * most DIRECT_TOKENS at once. More of them open PANELS_OPEN panels times BLOCKS_OPEN blocks into
  * `work`, once, and multiply those by all tokens, UNITS_AT_ONCE units by TOKENS_AT_ONCE at once;
  * sums wait in y between such slices. Both add in the order of matmul.h, so their bits are the
- * same. */
+ * same. With TILES defined as 1, two units by 8 tokens get the products of the latter from AMX. */
 
 #define UNITS          (CPU_PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
@@ -231,6 +231,10 @@ INLINE void multiply_block(const codes_kind k, const unsigned units, const unsig
     }
 }
 
+#if TILES
+#include "device/cpu/x86/matmul_codes_tiles.h"
+#endif
+
 INLINE void finish(const target *to, unsigned t, floats acc) {
     if (to->bias) acc = floats_add(acc, floats_load_part(to->bias, to->count));
     floats_store_part(to->y + t * to->stride, to->count, acc);
@@ -248,6 +252,12 @@ INLINE void multiply_units(const codes_kind k, const unsigned units, const unsig
                                     : floats_load_part(to[u].y + t * to[u].stride, to[u].count);
         }
     }
+#if TILES
+    if (units == 2 && tokens == CPU_TILE_TOKENS) {
+        multiply_blocks_by_tiles(k, w, blocks, x, step, next, acc);
+        blocks = 0;
+    }
+#endif
     for (unsigned b = 0; b < blocks; b++, w++, x += step) {
         if (LANES == 16) {
             UNROLL for (unsigned t = 0; t < tokens; t++)
