@@ -35,6 +35,9 @@ static bool has(uint32_t word, unsigned bit) {
 /* Linux gives the tiles' registers, 8 KiB to a thread, to processes that have asked: from then on
  * to all their threads. Asking again does nothing. */
 static bool may_use_tiles(void) {
+    uint32_t palettes = 0, unused; /* some virtual machines show AMX and have none */
+    if (!__get_cpuid_count(0x1d, 0, &palettes, &unused, &unused, &unused) || !palettes)
+        return false;
 #if defined(__linux__)
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* of arch_prctl */
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;

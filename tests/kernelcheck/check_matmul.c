@@ -259,6 +259,10 @@ static void check_attempt(check *c, const attempt *a) {
         x = quantised;
     }
     multiply(c, a, x, y, y_stride, work);
+#if defined(__x86_64__)
+    const char *fault = amx_model_take_fault();
+    check_that(c, !fault, "n=%u T=%u: %s", (unsigned)a->n, a->tokens, fault ? fault : "");
+#endif
     bool margins = true;
     for (size_t t = 0; t + 1 < a->tokens; t++) {
         for (size_t i = a->n; i < y_stride; i++)
@@ -359,13 +363,13 @@ static void check_problems(check *c, const problem problems[PROBLEMS], base_isa 
 }
 
 #if defined(__x86_64__)
-/* Whether AMX's kernel for w is checked on the model, which runs wherever VNNI does. */
-static bool begin_model(check *c, const weight_kind *k, const tensor_matrix *w) {
+/* Whether AMX's kernel for w is checked on the model, which runs wherever VNNI does. name[64] stays
+ * with the subject. */
+static bool begin_model(check *c, const weight_kind *k, const tensor_matrix *w, char *name) {
     const cpu_matmul_config *config = cpu_matmul_select(BASE_ISA_AMX, w, NULL, NULL);
     if (!config || config->isa != BASE_ISA_AMX) return false;
     if (!base_isa_runs(c->isa, BASE_ISA_AVX512VNNI)) return false;
-    char name[64];
-    snprintf(name, sizeof name, "matmul_%s_%s_model", k->name, config->name);
+    snprintf(name, 64, "matmul_%s_%s_model", k->name, config->name);
     return check_begin(c, name);
 }
 #endif
@@ -391,12 +395,11 @@ static void check_kind(check *c, const weight_kind *k) {
         check_problems(c, problems, isa, NULL);
     }
 #if defined(__x86_64__)
-    if (begin_model(c, k, &probe.matrix)) {
+    char model_name[64];
+    if (begin_model(c, k, &probe.matrix, model_name)) {
         if (!made) make_problems(c, k, problems);
         made = true;
         check_problems(c, problems, BASE_ISA_AMX, cpu_matmul_codes_amx_model);
-        const char *fault = amx_model_take_fault();
-        check_that(c, !fault, "%s", fault ? fault : "");
     }
 #endif
     for (int j = 0; made && j < PROBLEMS; j++)
