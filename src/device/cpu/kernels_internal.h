@@ -31,6 +31,8 @@ void cpu_kernels_scalar(cpu_kernels *k);
 #if defined(__x86_64__)
 void cpu_kernels_avx2(cpu_kernels *k);
 void cpu_kernels_avx512(cpu_kernels *k);
+#elif defined(__aarch64__)
+void cpu_kernels_neon(cpu_kernels *k);
 #endif
 
 #endif

@@ -71,6 +71,8 @@ cpu_matmul_segments cpu_matmul_segments_select(base_isa isa) {
 #if defined(__x86_64__)
     if (base_isa_runs(isa, BASE_ISA_AVX512)) return cpu_matmul_segments_avx512;
     if (base_isa_runs(isa, BASE_ISA_AVX2)) return cpu_matmul_segments_avx2;
+#elif defined(__aarch64__)
+    if (base_isa_runs(isa, BASE_ISA_NEON)) return cpu_matmul_segments_neon;
 #endif
     return cpu_matmul_segments_scalar;
 }

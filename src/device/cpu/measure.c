@@ -71,6 +71,7 @@ static void int8_unit(uint32_t unit, unsigned thread_index, void *argument) {
 double cpu_measure_int8(base_pool *pool, base_isa isa) {
     int8_rounds rounds = NULL;
     double ops = 0;
+    (void)isa;
 #if defined(__x86_64__)
     if (base_isa_runs(isa, BASE_ISA_AMX)) {
         rounds = cpu_measure_int8_amx;

@@ -101,6 +101,8 @@ static const quantize_row KERNELS[] = {
 /* best first */
 #if defined(__x86_64__)
     {BASE_ISA_AVX2, cpu_quantize_rows_avx2},
+#elif defined(__aarch64__)
+    {BASE_ISA_NEON, cpu_quantize_rows_neon},
 #endif
     {BASE_ISA_SCALAR, cpu_quantize_rows_scalar},
 };

@@ -117,6 +117,8 @@ const cpu_rows *cpu_rows_select(base_isa isa);
 extern const cpu_rows cpu_rows_scalar;
 #if defined(__x86_64__)
 extern const cpu_rows cpu_rows_avx2, cpu_rows_avx512;
+#elif defined(__aarch64__)
+extern const cpu_rows cpu_rows_neon;
 #endif
 
 #endif

@@ -9,7 +9,7 @@
 #define BLOCKS_OPEN    16u
 #define PANELS_OPEN    4u
 #include "device/cpu/x86/vector_avx2.h"
-#include "device/cpu/x86/matmul_codes_template.h"
+#include "device/cpu/matmul_codes_template.h"
 
 _Static_assert(sizeof(open_block) * UNITS * BLOCKS_OPEN * PANELS_OPEN == CPU_MATMUL_WORK_BYTES,
                "scratch of matmul_configs.def");

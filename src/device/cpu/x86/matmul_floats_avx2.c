@@ -5,7 +5,7 @@
 #define FLOAT_UNITS  2u
 #define FLOAT_TOKENS 4u
 #include "device/cpu/x86/vector_avx2.h"
-#include "device/cpu/x86/matmul_floats_template.h"
+#include "device/cpu/matmul_floats_template.h"
 
 void cpu_matmul_floats_avx2(CPU_MATMUL_PARAMETERS) {
     multiply_all_floats(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride,

@@ -20,6 +20,12 @@
 typedef __m256i ints;
 typedef __m256 floats;
 
+INLINE void vector_fetch(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+INLINE void vector_fetch_far(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 INLINE ints ints_load(const void *p) {
     return _mm256_loadu_si256(p);
 }

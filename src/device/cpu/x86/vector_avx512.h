@@ -20,6 +20,13 @@
 typedef __m512i ints;
 typedef __m512 floats;
 
+/* A hint: the line at p will be read soon, or a while later. */
+INLINE void vector_fetch(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
+}
+INLINE void vector_fetch_far(const void *p) {
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 INLINE ints ints_load(const void *p) {
     return _mm512_loadu_si512(p);
 }

@@ -75,9 +75,8 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
         const uint64_t columns = s->pieces[p].columns;
         for (uint64_t c = 0; c < columns; c++, w += column_bytes) {
             if (tokens == 1) {
-                _mm_prefetch((const char *)w + PREFETCH_BYTES, _MM_HINT_T0);
-                if (column_bytes > 64)
-                    _mm_prefetch((const char *)w + PREFETCH_BYTES + 64, _MM_HINT_T0);
+                vector_fetch(w + PREFETCH_BYTES);
+                if (column_bytes > 64) vector_fetch(w + PREFETCH_BYTES + 64);
             }
             floats row[UNITS];
             UNROLL for (unsigned u = 0; u < units; u++) row[u] = load_weights(kind, w, unit + u);
@@ -102,7 +101,7 @@ INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, co
 /* Lines of the weights behind the slice, on their way while this one is multiplied. */
 INLINE const uint8_t *prefetch_share(const uint8_t *next, unsigned lines) {
     for (unsigned i = 0; i < lines; i++, next += 64)
-        _mm_prefetch((const char *)next, _MM_HINT_T1);
+        vector_fetch_far(next);
     return next;
 }
 

@@ -147,8 +147,7 @@ INLINE void prefetch_block(const codes_kind k, const place *at) {
     const bool alone = k.record_shift == 0 && !k.shared;
     const unsigned bytes = layout->block_bytes + (alone ? layout->header_bytes : 0);
     const uint8_t *from = (alone ? at->header : at->codes) + PREFETCH_BYTES;
-    UNROLL for (unsigned i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)from + i, _MM_HINT_T0);
+    UNROLL for (unsigned i = 0; i < bytes; i += 64) vector_fetch(from + i);
 }
 
 /* ------------------------------------------------------------ multiplying */
@@ -260,8 +259,7 @@ INLINE void multiply_units(const codes_kind k, const unsigned units, const unsig
 #endif
     for (unsigned b = 0; b < blocks; b++, w++, x += step) {
         if (LANES == 16) {
-            UNROLL for (unsigned t = 0; t < tokens; t++)
-                _mm_prefetch((const char *)(x + next + t), _MM_HINT_T0);
+            UNROLL for (unsigned t = 0; t < tokens; t++) vector_fetch(x + next + t);
         }
         multiply_block(k, units, tokens, w, BLOCKS_OPEN, x, acc);
     }
@@ -334,7 +332,7 @@ INLINE const cpu_activation_line *multiply_shared(const codes_kind k, const unsi
     open_block scales[UNITS];
     UNROLL for (unsigned u = 0; u < UNITS; u++) open_scales(k, at.header, u, 0, scales + u);
     UNROLL for (unsigned i = 0; i < CPU_LAYOUTS[k.kind].header_bytes; i += 64)
-        _mm_prefetch((const char *)at.header + PREFETCH_BYTES + i, _MM_HINT_T0);
+        vector_fetch(at.header + PREFETCH_BYTES + i);
     for (unsigned s = 0; s < 1u << k.record_shift; s++, x += step, at.codes += BLOCK_BYTES(k))
         multiply_shared_block(k, tokens, &at, scales, x, acc);
     return x;

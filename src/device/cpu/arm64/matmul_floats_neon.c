@@ -1,0 +1,17 @@
+/* Matrix multiplication by packed floats on NEON: 16 rows by 4 tokens in registers. */
+#include "device/cpu/matmul_kernels.h"
+
+#define DOT          0
+#define FLOAT_UNITS  4u
+#define FLOAT_TOKENS 4u
+#include "device/cpu/arm64/vector_neon.h"
+#include "device/cpu/matmul_floats_template.h"
+
+void cpu_matmul_floats_neon(CPU_MATMUL_PARAMETERS) {
+    multiply_all_floats(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride,
+                        bias, work);
+}
+
+void cpu_matmul_segments_neon(CPU_SEGMENTS_PARAMETERS) {
+    multiply_segments(packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias);
+}
