@@ -54,6 +54,7 @@ struct ondol_model {
     int32_t bos, eos;            /* of a model without a tokenizer; -1: none */
     plan_weights *weights;
     api_pack *pack;                            /* what the weights lie in */
+    char *file;                                /* the first of its files; NULL: it came from none */
     uint64_t identity;                         /* of the model's files; 0: it came from no file */
     plan_kv_description *layers;               /* [decoder->layer_count] */
     char *architecture, *name, *chat_template; /* chat_template NULL: none */

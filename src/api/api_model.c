@@ -77,8 +77,8 @@ static ondol_status make_weights(ondol_model *m, opening *x, ondol_error *err) {
     }
     /* Packing runs on the engine's threads, as steps do. */
     base_mutex_lock(e->step_lock);
-    ondol_status status = api_pack_create(&e->allocator, e->pool, x->o.pack_folder, m->identity,
-                                          base_isa_name(e->isa), &m->pack, err);
+    ondol_status status = api_pack_create(&e->allocator, e->pool, x->o.pack_folder, m->file,
+                                          m->identity, base_isa_name(e->isa), &m->pack, err);
     if (status == ONDOL_OK) status = pack_weights(m, x, err);
     if (status == ONDOL_E_FORMAT && api_pack_is_filled(m->pack)) {
         api_pack_forget(m->pack); /* it is what another version packed */
@@ -125,6 +125,7 @@ static void destroy(ondol_model *m) {
     base_free(a, m->unrecognised);
     base_free(a, m->architecture);
     base_free(a, m->name);
+    base_free(a, m->file);
     base_free(a, m->chat_template);
     base_free(a, m);
     api_engine_release(e);

@@ -1,4 +1,6 @@
 /* GGUF models. In: an open file. Out: its graph, decoder, tokenizer, template, sizes. */
+#include <string.h>
+
 #include "api/api_internal.h"
 #include "models/gguf_text.h"
 
@@ -37,6 +39,11 @@ static void count_tensors(ondol_model *m) {
     m->fingerprint = base_siphash(seed, part->data, (size_t)part->header_bytes) ^ m->weight_bytes;
 }
 
+static ondol_status take_file(ondol_model *m, ondol_error *err) {
+    const char *path = gguf_part_at(m->gguf, 0)->path;
+    return *path ? api_model_copy_text(m, path, strlen(path), &m->file, err) : ONDOL_OK;
+}
+
 ondol_status api_model_read_gguf(ondol_model *m, ondol_error *err) {
     const ondol_allocator *a = &m->engine->allocator;
     models_text *text = NULL;
@@ -45,6 +52,7 @@ ondol_status api_model_read_gguf(ondol_model *m, ondol_error *err) {
     TRY(optimize_decoder_create(a, m->portable, NULL, &m->decoder, err));
     TRY(models_text_from_gguf(a, m->gguf, &text, err));
     TRY(read_text(m, text, err));
+    TRY(take_file(m, err));
     count_tensors(m);
 done:
     models_text_destroy(text);

@@ -106,6 +106,7 @@ ondol_status api_model_open_onnx(ondol_model *m, const char *path, bool no_map, 
     ondol_status status = ONDOL_OK;
     TRY(api_folder_open(&m->engine->allocator, path, &folder, err));
     TRY(onnx_file_open(&m->engine->allocator, folder.model, &how, &m->onnx, err));
+    TRY(api_model_copy_text(m, folder.model, strlen(folder.model), &m->file, err));
     if (folder.encoder) {
         TRY(onnx_file_open(&m->engine->allocator, folder.encoder, &how, &m->encoder_file, err));
         TRY(models_graph_from_onnx(&m->engine->allocator, m->encoder_file, &m->encoder, err));

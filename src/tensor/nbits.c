@@ -71,27 +71,30 @@ static float zero_at(const tensor_nbits *n, uint64_t row, uint64_t block) {
     return float_at(n->zero_element, n->zeros, at) - (float)n->origin;
 }
 
-static void spread_four(uint32_t x, counting c, int8_t *codes) {
-    x = (x | x << 8) & 0x00ff00ffu;
-    x = ((x | x << 4) & 0x0f0f0f0fu) ^ (uint32_t)c.flip * 0x01010101u;
-    const uint32_t base = (uint32_t)c.base * 0x01010101u;
-    x = ((x | 0x80808080u) - base) ^ 0x80808080u;
-    for (unsigned i = 0; i < 4; i++)
-        codes[i] = (int8_t)(x >> 8 * i);
-}
-
 static void unpack_nibbles(const tensor_nbits *n, uint64_t at, size_t count, int8_t *codes) {
     const uint8_t *bytes = (const uint8_t *)n->codes + at / 8;
     const counting c = counting_of(n);
-    size_t i = 0;
-    for (; i + 2 <= count / 2;
-         i += 2) /* four codes in the four bytes of a word, no carry between */
-        spread_four((uint32_t)(bytes[i] | bytes[i + 1] << 8), c, codes + 2 * i);
-    for (; i < count / 2; i++) {
-        codes[2 * i] = (int8_t)(((bytes[i] & 15) ^ c.flip) - c.base);
-        codes[2 * i + 1] = (int8_t)(((bytes[i] >> 4) ^ c.flip) - c.base);
+    const uint8_t flip = (uint8_t)c.flip, base = (uint8_t)c.base;
+    for (size_t i = 0; i < count / 2; i++) { /* in bytes alone, for whole vectors of them */
+        const uint8_t low = bytes[i] & 15, high = bytes[i] >> 4;
+        codes[2 * i] = (int8_t)(uint8_t)((low ^ flip) - base);
+        codes[2 * i + 1] = (int8_t)(uint8_t)((high ^ flip) - base);
     }
     if (count % 2) codes[count - 1] = (int8_t)(((bytes[count / 2] & 15) ^ c.flip) - c.base);
+}
+
+static void unpack_bytes(const tensor_nbits *n, uint64_t at, size_t step, size_t count,
+                         int8_t *codes) {
+    const uint8_t *bytes = (const uint8_t *)n->codes + at / 8;
+    const counting c = counting_of(n);
+    const uint8_t flip = (uint8_t)c.flip, base = (uint8_t)c.base;
+    if (step == 1) {
+        for (size_t i = 0; i < count; i++)
+            codes[i] = (int8_t)(uint8_t)((bytes[i] ^ flip) - base);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            codes[i] = (int8_t)(uint8_t)((bytes[i * step] ^ flip) - base);
+    }
 }
 
 static void unpack_codes(const tensor_nbits *n, uint64_t row, uint64_t first, size_t count,
@@ -101,10 +104,7 @@ static void unpack_codes(const tensor_nbits *n, uint64_t row, uint64_t first, si
     if (n->bits == 4 && step == 4 && at % 8 == 0) {
         unpack_nibbles(n, at, count, codes);
     } else if (n->bits == 8 && at % 8 == 0 && step % 8 == 0) {
-        const uint8_t *bytes = (const uint8_t *)n->codes + at / 8;
-        const counting c = counting_of(n);
-        for (size_t i = 0; i < count; i++)
-            codes[i] = (int8_t)((bytes[i * (step / 8)] ^ c.flip) - c.base);
+        unpack_bytes(n, at, (size_t)(step / 8), count, codes);
     } else {
         for (size_t i = 0; i < count; i++, at += step)
             codes[i] = (int8_t)code_at(n, n->codes, at);
@@ -119,8 +119,12 @@ void tensor_nbits_unpack(const tensor_nbits *n, uint64_t row, uint64_t first, si
                                                      : count;
     unpack_codes(n, row, first, real, codes);
     memset(codes + real, 0, count - real);
+    uint64_t block = first / n->block_elems, end = (block + 1) * n->block_elems;
     for (size_t g = 0; g * group < count; g++) {
-        const uint64_t block = (first + g * group) / n->block_elems;
+        if (first + g * group >= end) {
+            block++;
+            end += n->block_elems;
+        }
         const bool inside = g * group < real;
         scales[g] = inside ? scale_at(n, row, block) : 0;
         zeros[g] = inside ? zero_at(n, row, block) : 0;

@@ -41,7 +41,7 @@ static bool is_kept(const fixture *f, uint64_t bytes, uint64_t fingerprint, unsi
     ondol_error err;
     api_pack *p = NULL;
     plan_store s;
-    ASSERT_OK(api_pack_create(&f->a, NULL, f->folder, 7, "test", &p, &err));
+    ASSERT_OK(api_pack_create(&f->a, NULL, f->folder, NULL, 7, "test", &p, &err));
     ASSERT_OK(api_pack_open(p, bytes, fingerprint, &s, &err));
     assert_int_equal(s.filled, api_pack_is_filled(p));
     assert_int_equal((uintptr_t)s.data % 64, 0);
@@ -59,7 +59,7 @@ static void write_one(const fixture *f, const char *folder, uint64_t bytes, unsi
     ondol_error err;
     api_pack *p = NULL;
     plan_store s;
-    ASSERT_OK(api_pack_create(&f->a, NULL, folder, 7, "test", &p, &err));
+    ASSERT_OK(api_pack_create(&f->a, NULL, folder, NULL, 7, "test", &p, &err));
     ASSERT_OK(api_pack_open(p, bytes, 11, &s, &err));
     assert_false(s.filled);
     if (bytes == BYTES) fill(s.data, first);
@@ -90,7 +90,7 @@ static void what_does_not_fit_is_not_taken(void **state) {
     FILE *file = fopen(f->path, "r+b");
     assert_non_null(file);
     assert_int_equal(fseek(file, 8, SEEK_SET), 0);
-    assert_int_equal(fputc(2, file), 2);
+    assert_int_equal(fputc(99, file), 99);
     assert_int_equal(fclose(file), 0);
     assert_false(is_kept(f, BYTES, 11, 9));
 }
@@ -112,7 +112,7 @@ static void forgets(void **state) {
     api_pack *p = NULL;
     plan_store s;
     write_one(f, f->folder, BYTES, 1);
-    ASSERT_OK(api_pack_create(&f->a, NULL, f->folder, 7, "test", &p, &err));
+    ASSERT_OK(api_pack_create(&f->a, NULL, f->folder, NULL, 7, "test", &p, &err));
     ASSERT_OK(api_pack_open(p, BYTES, 11, &s, &err));
     assert_true(s.filled);
     api_pack_forget(p);
@@ -124,12 +124,70 @@ static void forgets(void **state) {
     assert_true(is_kept(f, BYTES, 11, 77));
 }
 
+static void write_of(const fixture *f, const char *model, uint64_t identity) {
+    ondol_error err;
+    api_pack *p = NULL;
+    plan_store s;
+    ASSERT_OK(api_pack_create(&f->a, NULL, f->folder, model, identity, "test", &p, &err));
+    ASSERT_OK(api_pack_open(p, BYTES, 11, &s, &err));
+    fill(s.data, 0);
+    api_pack_keep(p);
+    api_pack_destroy(p);
+}
+
+static bool is_there(const fixture *f, const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Models that were written anew or removed leave nothing; what is no packed weights stays. */
+static void cleans_up(void **state) {
+    const fixture *f = *state;
+    char one[128], two[128], other[128];
+    snprintf(one, sizeof one, "%s/one", f->folder);
+    snprintf(two, sizeof two, "%s/two", f->folder);
+    snprintf(other, sizeof other, "%s/other.pack", f->folder);
+    write_text(one, "a model");
+    write_text(two, "another");
+    write_text(other, "ondolpak, says this file, that is too short to be one");
+    write_of(f, one, 1);
+    write_of(f, two, 2);
+    write_of(f, NULL, 3); /* of a model that has no file: nobody can tell */
+    assert_true(is_there(f, "0000000000000001-test.pack"));
+    write_text(one, "a model, written anew");
+    write_of(f, one, 4);
+    assert_false(is_there(f, "0000000000000001-test.pack"));
+    assert_true(is_there(f, "0000000000000002-test.pack"));
+    unlink(two);
+    write_of(f, one, 7);
+    assert_false(is_there(f, "0000000000000002-test.pack"));
+    assert_true(is_there(f, "0000000000000003-test.pack"));
+    assert_true(is_there(f, "0000000000000004-test.pack"));
+    assert_true(is_there(f, "other.pack"));
+    unlink(one);
+    unlink(other);
+    for (int i = 3; i < 5; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/000000000000000%d-test.pack", f->folder, i);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(comes_back, begin, end),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_not_taken, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_written, begin, end),
         cmocka_unit_test_setup_teardown(forgets, begin, end),
+        cmocka_unit_test_setup_teardown(cleans_up, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,52 +106,74 @@ float cpu_scaled_sum(cpu_layout_kind kind, int32_t isum, float scale) {
 
 /* ------------------------------------------------------------ pack */
 
+enum { HALF_ROWS = 16, WORDS = 8 }; /* words of a row in a block */
+
 static uint32_t load_dword(const int8_t *p) {
     uint32_t value;
     memcpy(&value, p, sizeof value);
     return value;
 }
 
-static void store_dword(uint8_t *p, uint32_t value) {
-    memcpy(p, &value, sizeof value);
+/* Lines of 16 lanes: dst[i][r] = u[r][i] for i < count. */
+static void put_lines(uint8_t *dst, uint32_t u[HALF_ROWS][WORDS], unsigned count) {
+    for (unsigned i = 0; i < count; i++, dst += 64) {
+        uint32_t line[HALF_ROWS];
+        for (unsigned r = 0; r < HALF_ROWS; r++)
+            line[r] = u[r][i];
+        memcpy(dst, line, sizeof line);
+    }
 }
 
-void cpu_layout_put_words(const cpu_layout *layout, uint8_t *block, unsigned row,
-                          const uint32_t u[8]) {
+static void put_narrow(const cpu_layout *layout, uint8_t *block, unsigned half,
+                       uint32_t u[HALF_ROWS][WORDS]) {
     const uint32_t ones = 0x01010101u, nibbles = 15 * ones;
-    const unsigned h = row / 16;
-    uint8_t *at = block + 4 * (row % 16);
-    uint32_t high[2] = {0, 0};
-    if (layout->code_bits == 8) {
-        for (unsigned j = 0; j < 8; j++)
-            store_dword(at + (8 * h + j) * 64, u[j]);
-        return;
+    uint32_t low[HALF_ROWS][WORDS], high[HALF_ROWS][WORDS];
+    for (unsigned r = 0; r < HALF_ROWS; r++) {
+        for (unsigned j = 0; j < 4; j++)
+            low[r][j] = (u[r][j] & nibbles) | (u[r][j + 4] & nibbles) << 4;
     }
-    for (unsigned j = 0; j < 4; j++)
-        store_dword(at + (4 * h + j) * 64, (u[j] & nibbles) | (u[j + 4] & nibbles) << 4);
+    put_lines(block + half * 256, low, 4);
     if (layout->code_bits == 5) {
-        for (unsigned j = 0; j < 8; j++)
-            high[0] |= (u[j] >> 4 & ones) << j;
-        store_dword(at + 512 + 64 * h, high[0]);
+        for (unsigned r = 0; r < HALF_ROWS; r++) {
+            high[r][0] = 0;
+            for (unsigned j = 0; j < WORDS; j++)
+                high[r][0] |= (u[r][j] >> 4 & ones) << j;
+        }
+        put_lines(block + 512 + 64 * half, high, 1);
     } else if (layout->code_bits == 6) {
-        for (unsigned j = 0; j < 8; j++)
-            high[j / 4] |= (u[j] >> 4 & 3 * ones) << (2 * (j % 4));
-        store_dword(at + 512 + 128 * h, high[0]);
-        store_dword(at + 512 + 128 * h + 64, high[1]);
+        for (unsigned r = 0; r < HALF_ROWS; r++) {
+            high[r][0] = high[r][1] = 0;
+            for (unsigned j = 0; j < WORDS; j++)
+                high[r][j / 4] |= (u[r][j] >> 4 & 3 * ones) << (2 * (j % 4));
+        }
+        put_lines(block + 512 + 128 * half, high, 2);
+    }
+}
+
+void cpu_layout_put_words(cpu_form f, unsigned elems, unsigned half, uint32_t u[][16][8],
+                          uint8_t *dst) {
+    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    for (unsigned b = 0; b < elems / BLOCK; b++) {
+        uint8_t *block = dst + (b >> f.record_shift) * record_bytes(f) + layout->header_bytes;
+        block += (b & ((1u << f.record_shift) - 1)) * (size_t)layout->block_bytes;
+        if (layout->code_bits == 8)
+            put_lines(block + half * 512, u[b], WORDS);
+        else
+            put_narrow(layout, block, half, u[b]);
     }
 }
 
 /* An offset is 0 or the code's sign bit, so that adding it is an exclusive or: no operation leaves
  * its byte. */
-void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
-                          const int8_t codes[32]) {
+void cpu_layout_take_codes(const cpu_layout *layout, const int8_t *codes, unsigned elems,
+                           unsigned row, uint32_t u[][16][8]) {
     const uint32_t ones = 0x01010101u, offset = (uint32_t)layout->offset * ones;
     const uint32_t mask =
         layout->code_bits == 8 ? UINT32_MAX : ((1u << layout->code_bits) - 1) * ones;
-    uint32_t u[8];
-    for (unsigned j = 0; j < 8; j++)
-        u[j] = (load_dword(codes + 4 * j) ^ offset) & mask;
-    cpu_layout_put_words(layout, block, row, u);
+    for (unsigned b = 0; b < elems / BLOCK; b++) {
+        for (unsigned j = 0; j < WORDS; j++)
+            u[b][row][j] = (load_dword(codes + b * BLOCK + 4 * j) ^ offset) & mask;
+    }
 }
 
 /* The header's part of one row; src is its block in the file. */
@@ -188,40 +210,52 @@ static void put_scales(const cpu_layout *layout, uint8_t *header, unsigned row, 
     }
 }
 
-/* A run of a row that is whole blocks of the file and whole records. */
+/* A run of columns that is whole blocks of the file and whole records. */
 enum { RUN_MAX = 256 };
 
-static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
-                     unsigned elems, unsigned row, uint8_t *dst) {
+typedef uint32_t run_words[RUN_MAX / BLOCK][HALF_ROWS][WORDS];
+
+static void pack_codes(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+                       unsigned elems, unsigned row, run_words u, uint8_t *dst) {
     const cpu_layout *layout = CPU_LAYOUTS + f.layout;
     int8_t codes[RUN_MAX];
     float scales[RUN_MAX / 16], minimums[RUN_MAX / 16];
     tensor_unpack(info->encoding, src, elems, codes, scales, minimums);
-    for (unsigned c = 0; c < elems; c += layout->record_elems) {
+    cpu_layout_take_codes(layout, codes, elems, row % HALF_ROWS, u);
+    for (unsigned c = 0; c < elems; c += layout->record_elems, dst += record_bytes(f)) {
         const unsigned group = c / info->group_elems;
         put_scales(layout, dst, row, src + c / info->block_elems * info->block_bytes,
                    scales + group, minimums + group);
-        uint8_t *block = dst + layout->header_bytes;
-        for (unsigned i = 0; i < layout->record_elems; i += BLOCK, block += layout->block_bytes)
-            cpu_layout_put_codes(layout, block, row, codes + c + i);
-        dst += record_bytes(f);
     }
 }
 
 /* The same for encodings that have a layout of their own: a block of the file is a record. */
-static void pack_words(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
-                       unsigned elems, unsigned row, uint8_t *dst) {
+static bool pack_words(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+                       size_t row_bytes, unsigned elems, unsigned half, unsigned rows, run_words u,
+                       uint8_t *dst) {
     const cpu_layout *layout = CPU_LAYOUTS + f.layout;
-    uint32_t u[8];
+    const unsigned blocks = info->block_elems / BLOCK;
     for (unsigned c = 0; c < elems; c += info->block_elems, src += info->block_bytes) {
-        put_scales(layout, dst, row, src, NULL, NULL);
-        uint8_t *block = dst + layout->header_bytes;
-        for (unsigned s = 0; s * BLOCK < info->block_elems; s++, block += layout->block_bytes) {
-            cpu_layout_take_words(info->encoding, src, s, u);
-            cpu_layout_put_words(layout, block, row, u);
+        for (unsigned s = 0; s < blocks; s++) {
+            if (!cpu_layout_take_words(info->encoding, src, row_bytes, rows, s, u[c / BLOCK + s]))
+                return false;
         }
+        for (unsigned r = 0; r < rows; r++)
+            put_scales(layout, dst, half * HALF_ROWS + r, src + r * row_bytes, NULL, NULL);
         dst += record_bytes(f);
     }
+    return true;
+}
+
+static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+                     size_t row_bytes, unsigned elems, unsigned half, unsigned rows, uint8_t *dst) {
+    run_words u;
+    if (rows < HALF_ROWS) memset(u, 0, sizeof u);
+    if (!pack_words(f, info, src, row_bytes, elems, half, rows, u, dst)) {
+        for (unsigned r = 0; r < rows; r++)
+            pack_codes(f, info, src + r * row_bytes, elems, half * HALF_ROWS + r, u, dst);
+    }
+    cpu_layout_put_words(f, elems, half, u, dst);
 }
 
 void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
@@ -231,20 +265,17 @@ void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *ds
     }
     const tensor_encoding_info *info = tensor_encoding_info_of(w->encoding);
     const uint64_t n = w->rows, k = w->columns;
-    const uint64_t row_bytes = k / info->block_elems * info->block_bytes;
+    const size_t row_bytes = (size_t)(k / info->block_elems * info->block_bytes);
     const uint8_t *src = (const uint8_t *)w->data + panel * ROWS * row_bytes;
     const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
     uint8_t *out = dst;
     if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, k));
-    uint32_t u[8];
-    const bool words = cpu_layout_take_words(info->encoding, src, 0, u);
     for (uint64_t c = 0; c < k; c += RUN_MAX) {
         const unsigned run = k - c < RUN_MAX ? (unsigned)(k - c) : RUN_MAX;
-        for (unsigned r = 0; r < rows; r++) {
-            if (words)
-                pack_words(f, info, src + r * row_bytes, run, r, out);
-            else
-                pack_run(f, info, src + r * row_bytes, run, r, out);
+        for (unsigned half = 0; half * HALF_ROWS < rows; half++) {
+            const unsigned first = half * HALF_ROWS, left = rows - first;
+            pack_run(f, info, src + first * row_bytes, row_bytes, run, half,
+                     left < HALF_ROWS ? left : HALF_ROWS, out);
         }
         src += run / info->block_elems * info->block_bytes;
         out += cpu_layout_panel_bytes(f, run);

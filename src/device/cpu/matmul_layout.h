@@ -71,15 +71,19 @@ uint64_t cpu_layout_panel_bytes(cpu_form f, uint64_t k);
 void cpu_layout_read_block(cpu_form f, const void *panel, uint64_t block, unsigned row,
                            int8_t codes[32], float scales[2], float minimums[2]);
 
-/* Inside of packing: the codes of one row to its block. */
-void cpu_layout_put_codes(const cpu_layout *layout, uint8_t *block, unsigned row,
-                          const int8_t codes[32]);
-/* The same for columns [4j, 4j + 4) in the bytes of word j, offset added. */
-void cpu_layout_put_words(const cpu_layout *layout, uint8_t *block, unsigned row,
-                          const uint32_t u[8]);
-/* Those words of group `s` (32 columns) of a block of the file. False, and nothing written, for
- * encodings that have no layout of their own. */
-bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, unsigned s, uint32_t u[8]);
+/* Inside of packing. A run of up to 256 columns of 16 rows, half `half` of a panel, is words
+ * [block][row][8]: word j of a block holds columns [4j, 4j + 4), offset added. */
+
+/* The words of one row, from its codes. */
+void cpu_layout_take_codes(const cpu_layout *layout, const int8_t *codes, unsigned elems,
+                           unsigned row, uint32_t u[][16][8]);
+/* Those of group `s` (32 columns) of a block of the file in each of `rows` rows. False, and nothing
+ * written, for encodings that have no layout of their own. */
+bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, size_t row_bytes, unsigned rows,
+                           unsigned s, uint32_t u[][8]);
+/* To the records from dst on. */
+void cpu_layout_put_words(cpu_form f, unsigned elems, unsigned half, uint32_t u[][16][8],
+                          uint8_t *dst);
 /* cpu_codes_pack of codes with scales apart. */
 void cpu_nbits_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
 

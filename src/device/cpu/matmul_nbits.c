@@ -5,7 +5,7 @@
 #include "device/cpu/matmul_layout.h"
 #include "tensor/half.h"
 
-enum { ROWS = 32, BLOCK = 32, RUN = 256 };
+enum { ROWS = 32, HALF_ROWS = 16, BLOCK = 32, RUN = 256 };
 
 static void put_f16(uint8_t *dst, float value) {
     const uint16_t half = tensor_f32_to_f16(value); /* exact: tensor_nbits_check has looked */
@@ -40,21 +40,18 @@ static void put_scales(const cpu_layout *layout, uint8_t *header, unsigned row, 
     }
 }
 
-static void pack_run(cpu_form f, const tensor_nbits *n, uint64_t row_of_w, uint64_t first,
-                     unsigned elems, unsigned row, uint8_t *dst) {
+static void pack_row(cpu_form f, const tensor_nbits *n, uint64_t row_of_w, uint64_t first,
+                     unsigned elems, unsigned row, uint32_t u[][16][8], uint8_t *dst) {
     const cpu_layout *layout = CPU_LAYOUTS + f.layout;
     const unsigned record_elems = (unsigned)BLOCK << f.record_shift;
     const unsigned group_elems = tensor_nbits_group(n);
+    const uint64_t record_bytes = cpu_layout_panel_bytes(f, record_elems);
     int8_t codes[RUN];
     float scales[RUN / 16], zeros[RUN / 16];
     tensor_nbits_unpack(n, row_of_w, first, elems, codes, scales, zeros);
-    for (unsigned c = 0; c < elems; c += record_elems) {
+    cpu_layout_take_codes(layout, codes, elems, row % HALF_ROWS, u);
+    for (unsigned c = 0; c < elems; c += record_elems, dst += record_bytes)
         put_scales(layout, dst, row, scales + c / group_elems, zeros + c / group_elems);
-        uint8_t *block = dst + layout->header_bytes;
-        for (unsigned i = 0; i < record_elems; i += BLOCK, block += layout->block_bytes)
-            cpu_layout_put_codes(layout, block, row, codes + c + i);
-        dst = block;
-    }
 }
 
 void cpu_nbits_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
@@ -62,11 +59,16 @@ void cpu_nbits_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *ds
     const unsigned rows = left < ROWS ? (unsigned)left : ROWS;
     const uint64_t columns = (w->columns + BLOCK - 1) / BLOCK * BLOCK;
     uint8_t *out = dst;
+    uint32_t u[RUN / BLOCK][HALF_ROWS][8];
     if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, w->columns));
     for (uint64_t c = 0; c < columns; c += RUN) {
         const unsigned run = columns - c < RUN ? (unsigned)(columns - c) : RUN;
-        for (unsigned r = 0; r < rows; r++)
-            pack_run(f, w->nbits, panel * ROWS + r, c, run, r, out);
+        for (unsigned half = 0; half * HALF_ROWS < rows; half++) {
+            memset(u, 0, sizeof u);
+            for (unsigned r = half * HALF_ROWS; r < rows && r < (half + 1) * HALF_ROWS; r++)
+                pack_row(f, w->nbits, panel * ROWS + r, c, run, r, u, out);
+            cpu_layout_put_words(f, run, half, u, out);
+        }
         out += cpu_layout_panel_bytes(f, run);
     }
 }

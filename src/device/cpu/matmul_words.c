@@ -1,6 +1,6 @@
-/* Codes of a block in a file, four columns to a word. In: 32 columns of one row as GGUF files have
- * them. Out: 8 words of unsigned codes, as packed weights have them. Source: ggml's block structs;
- * tensor/decode_*.c says the same code by code. */
+/* Codes of blocks in a file, four columns to a word. In: 32 columns of some rows as GGUF files have
+ * them. Out: 8 words of unsigned codes a row, as packed weights have them. Source: ggml's block
+ * structs; tensor/decode_*.c says the same code by code. */
 #include <string.h>
 
 #include "device/cpu/matmul_layout.h"
@@ -32,6 +32,11 @@ static void add_fifth_bits(const uint8_t *p, uint32_t u[WORDS]) {
         u[j] |= ((bits >> 4 * j & 15) * 0x00204081u & ONES) << 4;
 }
 
+static void take_bytes(const uint8_t *p, uint32_t u[WORDS]) {
+    for (unsigned j = 0; j < WORDS; j++)
+        u[j] = load(p + 4 * j) ^ 0x80808080u;
+}
+
 /* One nibble each of 32 bytes. */
 static void take_half(const uint8_t *p, unsigned shift, uint32_t u[WORDS]) {
     for (unsigned j = 0; j < WORDS; j++)
@@ -44,31 +49,30 @@ static void add_high_bits(const uint8_t *p, unsigned shift, uint32_t mask, uint3
         u[j] |= (load(p + 4 * j) >> shift & mask) << 4;
 }
 
-bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, unsigned s, uint32_t u[WORDS]) {
+/* One loop for each encoding: what to do is decided once for all rows. */
+#define EACH_ROW(statement)                                                                        \
+    for (unsigned r = 0; r < rows; r++, block += row_bytes) {                                      \
+        statement;                                                                                 \
+    }                                                                                              \
+    return true
+
+bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, size_t row_bytes, unsigned rows,
+                           unsigned s, uint32_t u[][WORDS]) {
     switch (e) {
-    case TENSOR_ENCODING_Q4_0: take_nibbles(block + 2, u); return true;
-    case TENSOR_ENCODING_Q4_1: take_nibbles(block + 4, u); return true;
+    case TENSOR_ENCODING_Q4_0: EACH_ROW(take_nibbles(block + 2, u[r]));
+    case TENSOR_ENCODING_Q4_1: EACH_ROW(take_nibbles(block + 4, u[r]));
     case TENSOR_ENCODING_Q5_0:
-        take_nibbles(block + 6, u);
-        add_fifth_bits(block + 2, u);
-        return true;
+        EACH_ROW(take_nibbles(block + 6, u[r]); add_fifth_bits(block + 2, u[r]));
     case TENSOR_ENCODING_Q5_1:
-        take_nibbles(block + 8, u);
-        add_fifth_bits(block + 4, u);
-        return true;
-    case TENSOR_ENCODING_Q8_0:
-        for (unsigned j = 0; j < WORDS; j++)
-            u[j] = load(block + 2 + 4 * j) ^ 0x80808080u;
-        return true;
-    case TENSOR_ENCODING_Q4_K: take_half(block + 16 + s / 2 * 32, s % 2 * 4, u); return true;
+        EACH_ROW(take_nibbles(block + 8, u[r]); add_fifth_bits(block + 4, u[r]));
+    case TENSOR_ENCODING_Q8_0: EACH_ROW(take_bytes(block + 2, u[r]));
+    case TENSOR_ENCODING_Q4_K: EACH_ROW(take_half(block + 16 + s / 2 * 32, s % 2 * 4, u[r]));
     case TENSOR_ENCODING_Q5_K:
-        take_half(block + 48 + s / 2 * 32, s % 2 * 4, u);
-        add_high_bits(block + 16, s, ONES, u);
-        return true;
+        EACH_ROW(take_half(block + 48 + s / 2 * 32, s % 2 * 4, u[r]);
+                 add_high_bits(block + 16, s, ONES, u[r]));
     case TENSOR_ENCODING_Q6_K:
-        take_half(block + s / 4 * 64 + s % 2 * 32, s % 4 / 2 * 4, u);
-        add_high_bits(block + 128 + s / 4 * 32, s % 4 * 2, 3 * ONES, u);
-        return true;
+        EACH_ROW(take_half(block + s / 4 * 64 + s % 2 * 32, s % 4 / 2 * 4, u[r]);
+                 add_high_bits(block + 128 + s / 4 * 32, s % 4 * 2, 3 * ONES, u[r]));
     default: return false;
     }
 }
