@@ -21,7 +21,7 @@ typedef struct problem {
     float *x, *y;
     void *packed, *small_pages, *quantised, *work;
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
 } problem;
 
 static void run_rows(void *argument) {

@@ -27,7 +27,7 @@ typedef struct problem {
     float *x, *y;  /* [T][K], [T][N] */
     void *packed, *quantised, *work;
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
 } problem;
 
 static float scale_of(const block_q4_0 *b) {

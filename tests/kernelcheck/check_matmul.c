@@ -178,7 +178,7 @@ static void free_problem(problem *p) {
 typedef struct attempt {
     const problem *p;
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
     cpu_quantize_rows quantize;
     uint8_t *packed;
     uint64_t n;
@@ -309,7 +309,7 @@ static tensor_matrix first_rows(const tensor_matrix *m, uint64_t n, tensor_nbits
 
 /* form: in which config packs the problem's weight. */
 static void check_config(check *c, const problem *p, base_isa isa, const cpu_matmul_config *config,
-                         cpu_form form) {
+                         panel_form form) {
     static const uint64_t OUTPUTS[] = {1, 31, 33, ROWS_MAX};
     static const uint32_t TOKENS[] = {1, 2, 3, 7, 8, 9, 16, 21, 33, TOKENS_MAX};
     attempt a = {.p = p, .config = config, .form = form, .quantize = cpu_quantize_rows_select(isa)};
@@ -355,7 +355,7 @@ typedef void (*matmul_function)(CPU_MATMUL_PARAMETERS);
 static void check_problems(check *c, const problem problems[PROBLEMS], base_isa isa,
                            matmul_function instead) {
     for (int j = 0; j < PROBLEMS; j++) {
-        cpu_form form;
+        panel_form form;
         cpu_matmul_config config = *cpu_matmul_select(isa, &problems[j].w.matrix, &form, NULL);
         if (instead) config.matmul = instead;
         check_config(c, problems + j, isa, &config, form);

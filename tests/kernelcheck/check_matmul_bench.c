@@ -15,7 +15,7 @@ enum { OUTPUTS = 3072, COLUMNS = 3072, TOKENS_MAX = 512, COPIES_BYTES = 160 << 2
 /* At T=1 each call takes another copy of the weight, so that all come from memory. */
 typedef struct bench {
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
     uint8_t *packed;
     uint64_t packed_bytes, copies, next;
     float *x, *y;

@@ -205,7 +205,7 @@ static void check_depthwise(check *c, const cpu_rows *k, size_t channels, size_t
 static void check_segments(check *c, base_isa isa, uint64_t n, uint32_t rows, uint64_t columns) {
     enum { SEGMENTS = 3 };
     const uint64_t k = SEGMENTS * columns, stride = k + 3;
-    const cpu_form f = {.layout = CPU_LAYOUT_F32};
+    const panel_form f = {.layout = PANEL_LAYOUT_F32};
     const uint32_t missing = check_random_below(c, SEGMENTS + 1);
     float *w = check_alloc(n * k * 4, 4), *x = check_alloc(rows * stride * 4, 4);
     float *bias = check_alloc(n * 4, 0), *y = check_alloc(rows * n * 4, 0);

@@ -14,7 +14,7 @@ static void every_encoding_has_a_config(void **state) {
             const tensor_encoding_info *info = tensor_encoding_info_of((tensor_encoding)e);
             const tensor_matrix w =
                 matrix_of((tensor_encoding)e, 1, 3 * (uint64_t)info->block_elems);
-            cpu_form form;
+            panel_form form;
             const cpu_matmul_config *config = cpu_matmul_select((base_isa)isa, &w, &form, NULL);
             assert_non_null(config);
             assert_true(base_isa_runs((base_isa)isa, config->isa));

@@ -137,7 +137,7 @@ static ondol_status weight_create(plan_device *d, const graph_value *v, bool mat
 static uint64_t weight_bytes(const plan_device *d, const graph_value *v, bool matrix) {
     const cpu_device *c = (const cpu_device *)d;
     tensor_matrix w;
-    cpu_form form;
+    panel_form form;
     if (!matrix || !graph_value_matrix(v, &w)) return 0;
     const cpu_matmul_config *config = cpu_matmul_select(c->isa, &w, &form, NULL);
     return config ? config->packed_bytes(form, w.rows, w.columns) : 0;

@@ -17,7 +17,7 @@ typedef struct cpu_device {
 typedef struct cpu_weight {
     plan_weight base;
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
     uint64_t n, k;
     tensor_matrix stored;
     void *packed;

@@ -22,20 +22,14 @@
 
 #include "base/buffer.h"
 #include "base/cpu.h"
+#include "device/panel_layout.h"
 #include "plan/device.h"
-#include "tensor/matrix.h"
 
 /* Columns to a scale of the quantised activations. */
 #define CPU_ACTIVATION_GROUP 32u
 
 /* Bytes behind a packed weight and behind activations that kernels may read (never use). */
 #define CPU_MATMUL_SLACK_BYTES 4096u
-
-/* The layout of a packed weight (a cpu_layout_kind), and how many blocks of 32 columns share its
- * scales: 1 << record_shift. */
-typedef struct cpu_form {
-    uint8_t layout, record_shift;
-} cpu_form;
 
 /* Everything is 64-byte aligned where it begins; rows, panels and groups keep what they need. */
 typedef struct cpu_matmul_config {
@@ -45,21 +39,21 @@ typedef struct cpu_matmul_config {
     uint32_t panel_rows; /* P; N is padded to it with zeros */
 
     /* Bytes of W [n, k] packed, of which each panel takes an equal share. */
-    uint64_t (*packed_bytes)(cpu_form f, uint64_t n, uint64_t k);
+    uint64_t (*packed_bytes)(panel_form f, uint64_t n, uint64_t k);
 
     /* Packs panel `panel` of W to dst, the panel's place. Any thread; panels are independent. */
-    void (*pack)(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst);
+    void (*pack)(panel_form f, const tensor_matrix *w, uint64_t panel, void *dst);
 
     /* y[t][first_panel*P ..) = x W^T + bias for t < rows and panels [first_panel, end_panel).
      * x: f32 [rows][x_stride] or what cpu_quantize_rows made of all rows (x_stride unused).
      * y: f32, y_stride elements from row to row, y[0] being output 0; outputs >= n are not
      * written. bias: f32[n] or NULL. work: cpu_matmul_work_bytes, one for each thread. */
-    void (*matmul)(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t first_panel,
+    void (*matmul)(panel_form f, const void *packed, uint64_t n, uint64_t k, uint64_t first_panel,
                    uint64_t end_panel, const void *x, size_t x_stride, uint32_t rows, float *y,
                    size_t y_stride, const float *bias, void *work);
 
     /* dst f32[k] = row n_index of W, the bits of tensor_matrix_decode_row. */
-    void (*decode_row)(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+    void (*decode_row)(panel_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
                        float *dst);
 
     uint64_t work_bytes; /* scratch of one thread; 0: none */
@@ -86,7 +80,7 @@ cpu_matmul_segments cpu_matmul_segments_select(base_isa isa);
 /* The best config for W on a processor of that level (base_isa_runs), and *form (may be NULL), in
  * which it packs; NULL when there is none. Names of those that declined, and why, are appended to
  * why (may be NULL). */
-const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w, cpu_form *form,
+const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w, panel_form *form,
                                            base_buffer *why);
 
 /* Bytes of `rows` rows of k elements quantised: any k; the last group may be short. */

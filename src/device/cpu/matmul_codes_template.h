@@ -7,11 +7,11 @@
  * sums wait in y between such slices. Both add in the order of matmul.h, so their bits are the
  * same. With TILES defined as 1, two units by 8 tokens get the products of the latter from AMX. */
 
-#define UNITS          (CPU_PANEL_ROWS / LANES)
+#define UNITS          (PANEL_ROWS / LANES)
 #define HALVES_OF_LINE (16u / LANES) /* units within the 64 bytes of 16 lanes */
 #define PREFETCH_BYTES 8192
 #define CHUNK_TOKENS   64u
-#define BLOCK_BYTES(k) (CPU_LAYOUTS[(k).kind].block_bytes)
+#define BLOCK_BYTES(k) (PANEL_LAYOUTS[(k).kind].block_bytes)
 
 /* 32 columns of LANES rows in the open. */
 typedef struct open_block {
@@ -21,7 +21,7 @@ typedef struct open_block {
 
 /* All that a kernel is specialised by: constants wherever functions are inlined. */
 typedef struct codes_kind {
-    cpu_layout_kind kind;
+    panel_layout_kind kind;
     unsigned code_bits, group_elems;
     int offset;
     bool minimum, plain_scale; /* plain: scales have more than 22 bits */
@@ -73,7 +73,7 @@ INLINE void open_codes(const codes_kind k, const uint8_t *block, unsigned unit, 
     }
 }
 
-/* Q4_K's scale and minimum of block s: see cpu_layout_read_block. */
+/* Q4_K's scale and minimum of block s: see panel_read_block. */
 INLINE void open_six_bits(const uint8_t *header, unsigned row, unsigned s, open_block *out) {
     const uint8_t *q = header + 128 + row;
     ints scale, minimum;
@@ -95,32 +95,32 @@ INLINE void open_scales(const codes_kind k, const uint8_t *header, unsigned unit
                         open_block *out) {
     const unsigned row = unit * LANES;
     const unsigned second = k.group_elems == 16 ? 128 : 0, behind = second + 128;
-    switch (CPU_LAYOUTS[k.kind].scales) {
-    case CPU_SCALES_F16: out->scale[0] = floats_from_f16(header + 2 * row); break;
-    case CPU_SCALES_F16_MINIMUM:
+    switch (PANEL_LAYOUTS[k.kind].scales) {
+    case PANEL_SCALES_F16: out->scale[0] = floats_from_f16(header + 2 * row); break;
+    case PANEL_SCALES_F16_MINIMUM:
         out->scale[0] = floats_from_f16(header + 2 * row);
         out->minimum[0] = floats_negate(floats_from_f16(header + 64 + 2 * row));
         break;
-    case CPU_SCALES_SIX_BITS: open_six_bits(header, row, s, out); break;
-    case CPU_SCALES_EIGHT_BITS:
+    case PANEL_SCALES_SIX_BITS: open_six_bits(header, row, s, out); break;
+    case PANEL_SCALES_EIGHT_BITS:
         UNROLL for (unsigned g = 0; g < 2; g++) {
             const ints code = ints_from_i8(header + 64 + (2 * s + g) * 32 + row);
             out->scale[g] = floats_mul(floats_from_f16(header + 2 * row), floats_from_ints(code));
         }
         break;
-    case CPU_SCALES_F32_MINIMUM:
+    case PANEL_SCALES_F32_MINIMUM:
         out->minimum[0] = floats_load(header + behind + 4 * row);
         if (second) out->minimum[1] = floats_load(header + behind + second + 4 * row);
         /* fall through */
-    case CPU_SCALES_F32:
+    case PANEL_SCALES_F32:
         out->scale[0] = floats_load(header + 4 * row);
         if (second) out->scale[1] = floats_load(header + second + 4 * row);
         break;
-    case CPU_SCALES_F16_ZERO:
+    case PANEL_SCALES_F16_ZERO:
         out->scale[0] = floats_from_f16(header + 2 * row);
         out->minimum[0] = floats_mul(out->scale[0], floats_from_f16(header + 64 + 2 * row));
         break;
-    case CPU_SCALES_F32_ZERO:
+    case PANEL_SCALES_F32_ZERO:
         out->scale[0] = floats_load(header + 4 * row);
         out->minimum[0] = floats_mul(out->scale[0], floats_from_f16(header + 128 + 2 * row));
         break;
@@ -134,7 +134,7 @@ typedef struct place {
 } place;
 
 INLINE place place_of(const codes_kind k, const uint8_t *panel, uint64_t block) {
-    const cpu_layout *layout = CPU_LAYOUTS + k.kind;
+    const panel_layout *layout = PANEL_LAYOUTS + k.kind;
     const size_t record_bytes =
         layout->header_bytes + ((size_t)layout->block_bytes << k.record_shift);
     const uint8_t *record = panel + (block >> k.record_shift) * record_bytes;
@@ -143,7 +143,7 @@ INLINE place place_of(const codes_kind k, const uint8_t *panel, uint64_t block) 
 }
 
 INLINE void prefetch_block(const codes_kind k, const place *at) {
-    const cpu_layout *layout = CPU_LAYOUTS + k.kind;
+    const panel_layout *layout = PANEL_LAYOUTS + k.kind;
     const bool alone = k.record_shift == 0 && !k.shared;
     const unsigned bytes = layout->block_bytes + (alone ? layout->header_bytes : 0);
     const uint8_t *from = (alone ? at->header : at->codes) + PREFETCH_BYTES;
@@ -331,7 +331,7 @@ INLINE const cpu_activation_line *multiply_shared(const codes_kind k, const unsi
                                                   size_t step, floats acc[UNITS][CPU_TILE_TOKENS]) {
     open_block scales[UNITS];
     UNROLL for (unsigned u = 0; u < UNITS; u++) open_scales(k, at.header, u, 0, scales + u);
-    UNROLL for (unsigned i = 0; i < CPU_LAYOUTS[k.kind].header_bytes; i += 64)
+    UNROLL for (unsigned i = 0; i < PANEL_LAYOUTS[k.kind].header_bytes; i += 64)
         vector_fetch(at.header + PREFETCH_BYTES + i);
     for (unsigned s = 0; s < 1u << k.record_shift; s++, x += step, at.codes += BLOCK_BYTES(k))
         multiply_shared_block(k, tokens, &at, scales, x, acc);
@@ -373,7 +373,7 @@ INLINE void multiply_direct(const codes_kind k, const unsigned tokens, const job
         }
     }
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
-        const target to = target_of(j, panel * CPU_PANEL_ROWS + u * LANES, token, true, true);
+        const target to = target_of(j, panel * PANEL_ROWS + u * LANES, token, true, true);
         UNROLL for (unsigned t = 0; t < tokens; t++) {
             if (to.count) finish(&to, t, acc[u][t]);
         }
@@ -426,7 +426,7 @@ INLINE void multiply_chunk(const codes_kind k, const job *j, uint64_t panel, uns
     const uint32_t rest = j->tokens - first;
     const uint32_t end = first + (rest < CHUNK_TOKENS ? rest : CHUNK_TOKENS);
     for (unsigned u = 0; u < panels * UNITS; u += UNITS_AT_ONCE) {
-        const uint64_t row = panel * CPU_PANEL_ROWS + u * LANES;
+        const uint64_t row = panel * PANEL_ROWS + u * LANES;
         if (row >= j->n) break;
         const cpu_activation_line *x = (const cpu_activation_line *)j->x + first * j->blocks;
         for (uint32_t t = first; t < end; t += CPU_TILE_TOKENS) {
@@ -470,97 +470,97 @@ INLINE void multiply_panels(const codes_kind k, const job *j, uint64_t first, ui
 
 /* ------------------------------------------------------------ layouts */
 
-INLINE codes_kind kind_of(cpu_layout_kind kind) {
-    const cpu_layout *layout = CPU_LAYOUTS + kind;
+INLINE codes_kind kind_of(panel_layout_kind kind) {
+    const panel_layout *layout = PANEL_LAYOUTS + kind;
     return (codes_kind){.kind = kind,
                         .code_bits = layout->code_bits,
                         .group_elems = layout->group_elems,
                         .offset = layout->offset,
-                        .minimum = layout->scales == CPU_SCALES_F16_MINIMUM ||
-                                   layout->scales == CPU_SCALES_SIX_BITS ||
-                                   layout->scales >= CPU_SCALES_F32_MINIMUM,
-                        .plain_scale = layout->scales == CPU_SCALES_F32 ||
-                                       layout->scales == CPU_SCALES_F32_MINIMUM ||
-                                       layout->scales == CPU_SCALES_F32_ZERO,
+                        .minimum = layout->scales == PANEL_SCALES_F16_MINIMUM ||
+                                   layout->scales == PANEL_SCALES_SIX_BITS ||
+                                   layout->scales >= PANEL_SCALES_F32_MINIMUM,
+                        .plain_scale = layout->scales == PANEL_SCALES_F32 ||
+                                       layout->scales == PANEL_SCALES_F32_MINIMUM ||
+                                       layout->scales == PANEL_SCALES_F32_ZERO,
                         .shared = layout->record_elems == 0,
                         .record_shift = layout->record_elems == 256 ? 3 : 0};
 }
 
 /* Kinds whose records are as long as the weight's scales allow. */
-INLINE codes_kind shared_kind_of(cpu_layout_kind kind, const job *j) {
+INLINE codes_kind shared_kind_of(panel_layout_kind kind, const job *j) {
     codes_kind k = kind_of(kind);
     k.record_shift = j->record_shift;
     return k;
 }
 
 static void multiply_q4_0(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q4_0), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q4_0), j, first, end);
 }
 static void multiply_q4_1(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q4_1), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q4_1), j, first, end);
 }
 static void multiply_q5_0(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q5_0), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q5_0), j, first, end);
 }
 static void multiply_q5_1(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q5_1), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q5_1), j, first, end);
 }
 static void multiply_q8_0(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q8_0), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q8_0), j, first, end);
 }
 static void multiply_q4_k(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q4_K), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q4_K), j, first, end);
 }
 static void multiply_q5_k(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q5_K), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q5_K), j, first, end);
 }
 static void multiply_q6_k(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_Q6_K), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_Q6_K), j, first, end);
 }
 static void multiply_group32(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_GROUP32), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_GROUP32), j, first, end);
 }
 static void multiply_group16(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_GROUP16), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_GROUP16), j, first, end);
 }
 static void multiply_group16m(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_GROUP16M), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_GROUP16M), j, first, end);
 }
 
 static void multiply_group32m(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(kind_of(CPU_LAYOUT_GROUP32M), j, first, end);
+    multiply_panels(kind_of(PANEL_LAYOUT_GROUP32M), j, first, end);
 }
 static void multiply_n4(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N4, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N4, j), j, first, end);
 }
 static void multiply_n4z(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N4Z, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N4Z, j), j, first, end);
 }
 static void multiply_n4f(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N4F, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N4F, j), j, first, end);
 }
 static void multiply_n4fz(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N4FZ, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N4FZ, j), j, first, end);
 }
 static void multiply_n8(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N8, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N8, j), j, first, end);
 }
 static void multiply_n8z(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N8Z, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N8Z, j), j, first, end);
 }
 static void multiply_n8f(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N8F, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N8F, j), j, first, end);
 }
 static void multiply_n8fz(const job *j, uint64_t first, uint64_t end) {
-    multiply_panels(shared_kind_of(CPU_LAYOUT_N8FZ, j), j, first, end);
+    multiply_panels(shared_kind_of(PANEL_LAYOUT_N8FZ, j), j, first, end);
 }
 
 static void multiply_codes(CPU_MATMUL_PARAMETERS) {
     (void)x_stride;
-    const cpu_layout_kind kind = (cpu_layout_kind)f.layout;
+    const panel_layout_kind kind = (panel_layout_kind)f.layout;
     const job j = {.packed = packed,
                    .n = n,
-                   .panel_bytes = cpu_layout_panel_bytes(f, k),
+                   .panel_bytes = panel_bytes_of(f, k),
                    .blocks = (k + 31) / 32,
                    .record_shift = f.record_shift,
                    .x = x,
@@ -570,26 +570,26 @@ static void multiply_codes(CPU_MATMUL_PARAMETERS) {
                    .bias = bias,
                    .work = work};
     switch (kind) {
-    case CPU_LAYOUT_Q4_0: multiply_q4_0(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q4_1: multiply_q4_1(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q5_0: multiply_q5_0(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q5_1: multiply_q5_1(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q8_0: multiply_q8_0(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q4_K: multiply_q4_k(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q5_K: multiply_q5_k(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_Q6_K: multiply_q6_k(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_GROUP32: multiply_group32(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_GROUP16: multiply_group16(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_GROUP16M: multiply_group16m(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_GROUP32M: multiply_group32m(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N4: multiply_n4(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N4Z: multiply_n4z(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N4F: multiply_n4f(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N4FZ: multiply_n4fz(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N8: multiply_n8(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N8Z: multiply_n8z(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N8F: multiply_n8f(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_N8FZ: multiply_n8fz(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q4_0: multiply_q4_0(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q4_1: multiply_q4_1(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q5_0: multiply_q5_0(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q5_1: multiply_q5_1(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q8_0: multiply_q8_0(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q4_K: multiply_q4_k(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q5_K: multiply_q5_k(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_Q6_K: multiply_q6_k(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_GROUP32: multiply_group32(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_GROUP16: multiply_group16(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_GROUP16M: multiply_group16m(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_GROUP32M: multiply_group32m(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N4: multiply_n4(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N4Z: multiply_n4z(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N4F: multiply_n4f(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N4FZ: multiply_n4fz(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N8: multiply_n8(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N8Z: multiply_n8z(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N8F: multiply_n8f(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_N8FZ: multiply_n8fz(&j, first_panel, end_panel); break;
     default: break; /* floats have kernels of their own */
     }
 }

@@ -3,7 +3,7 @@
  * A panel is cut along K into slices that stay in the first cache while all tokens pass; sums wait
  * in y between slices. Each output is one chain of fma over K, so every cut gives the same bits. */
 
-#define UNITS           (CPU_PANEL_ROWS / LANES)
+#define UNITS           (PANEL_ROWS / LANES)
 #define SLICE_COLUMNS   128u
 #define SLICE_PIECES    16u
 #define PREFETCH_BYTES  8192
@@ -21,10 +21,10 @@ typedef struct floats_job {
     const float *bias;
 } floats_job;
 
-INLINE floats load_weights(const cpu_layout_kind kind, const uint8_t *column, unsigned unit) {
+INLINE floats load_weights(const panel_layout_kind kind, const uint8_t *column, unsigned unit) {
     const unsigned row = unit * LANES;
-    if (kind == CPU_LAYOUT_F16) return floats_from_f16(column + 2 * row);
-    if (kind == CPU_LAYOUT_BF16) return floats_from_bf16(column + 2 * row);
+    if (kind == PANEL_LAYOUT_F16) return floats_from_f16(column + 2 * row);
+    if (kind == PANEL_LAYOUT_BF16) return floats_from_bf16(column + 2 * row);
     return floats_load(column + 4 * row);
 }
 
@@ -57,10 +57,10 @@ typedef struct floats_slice {
 } floats_slice;
 
 /* `units` units from `unit` on, times `tokens` rows of x, the first of them x_at elements on. */
-INLINE void multiply_floats(const cpu_layout_kind kind, const unsigned units, const unsigned tokens,
-                            const floats_slice *s, size_t x_at, size_t x_stride, unsigned unit,
-                            const floats_target *to) {
-    const unsigned column_bytes = CPU_LAYOUTS[kind].block_bytes;
+INLINE void multiply_floats(const panel_layout_kind kind, const unsigned units,
+                            const unsigned tokens, const floats_slice *s, size_t x_at,
+                            size_t x_stride, unsigned unit, const floats_target *to) {
+    const unsigned column_bytes = PANEL_LAYOUTS[kind].block_bytes;
     floats acc[FLOAT_TOKENS][UNITS];
     UNROLL for (unsigned t = 0; t < tokens; t++) {
         UNROLL for (unsigned u = 0; u < units; u++) {
@@ -106,13 +106,13 @@ INLINE const uint8_t *prefetch_share(const uint8_t *next, unsigned lines) {
 }
 
 /* `units` units from `unit` on, times all tokens. */
-INLINE void multiply_units(const cpu_layout_kind kind, const unsigned units, const floats_job *j,
+INLINE void multiply_units(const panel_layout_kind kind, const unsigned units, const floats_job *j,
                            const floats_slice *s, unsigned unit, floats_target *to) {
     const floats_piece *end = s->pieces + s->count - 1;
-    const uint8_t *next = end->w + end->columns * CPU_LAYOUTS[kind].block_bytes;
+    const uint8_t *next = end->w + end->columns * PANEL_LAYOUTS[kind].block_bytes;
     /* Half of a whole slice by each group of units, a part of it with each group of tokens. */
     const unsigned lines =
-        SLICE_COLUMNS * CPU_LAYOUTS[kind].block_bytes / 64 / (UNITS / FLOAT_UNITS);
+        SLICE_COLUMNS * PANEL_LAYOUTS[kind].block_bytes / 64 / (UNITS / FLOAT_UNITS);
     const unsigned share = j->tokens < PREFETCH_TOKENS ? 0 : lines * FLOAT_TOKENS / j->tokens + 1;
     next += unit / FLOAT_UNITS * lines * 64;
     size_t at = 0;
@@ -132,15 +132,15 @@ INLINE void multiply_units(const cpu_layout_kind kind, const unsigned units, con
 }
 
 /* One slice of a panel times all tokens. */
-INLINE void multiply_slice(const cpu_layout_kind kind, const floats_job *j, uint64_t panel,
+INLINE void multiply_slice(const panel_layout_kind kind, const floats_job *j, uint64_t panel,
                            const floats_slice *s) {
     for (unsigned unit = 0; unit < UNITS; unit += FLOAT_UNITS) {
-        const uint64_t row = panel * CPU_PANEL_ROWS + unit * LANES;
+        const uint64_t row = panel * PANEL_ROWS + unit * LANES;
         if (row >= j->n) break;
         const uint64_t count = j->n - row;
         floats_target to = {.y = j->y + row,
                             .stride = j->y_stride,
-                            .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
+                            .count = count < PANEL_ROWS ? (unsigned)count : PANEL_ROWS,
                             .first = s->first,
                             .bias = j->bias && s->last ? j->bias + row : NULL};
         if (count <= LANES)
@@ -151,11 +151,11 @@ INLINE void multiply_slice(const cpu_layout_kind kind, const floats_job *j, uint
 }
 
 /* T = 1: a whole panel in one pass over its bytes. */
-INLINE void multiply_row(const cpu_layout_kind kind, const floats_job *j, uint64_t panel) {
-    const uint64_t row = panel * CPU_PANEL_ROWS, count = j->n - row;
+INLINE void multiply_row(const panel_layout_kind kind, const floats_job *j, uint64_t panel) {
+    const uint64_t row = panel * PANEL_ROWS, count = j->n - row;
     const floats_target to = {.y = j->y + row,
                               .stride = j->y_stride,
-                              .count = count < CPU_PANEL_ROWS ? (unsigned)count : CPU_PANEL_ROWS,
+                              .count = count < PANEL_ROWS ? (unsigned)count : PANEL_ROWS,
                               .first = true,
                               .bias = j->bias ? j->bias + row : NULL};
     floats_slice s;
@@ -164,7 +164,7 @@ INLINE void multiply_row(const cpu_layout_kind kind, const floats_job *j, uint64
     multiply_floats(kind, UNITS, 1, &s, 0, j->x_stride, 0, &to);
 }
 
-INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *j, uint64_t first,
+INLINE void multiply_float_panels(const panel_layout_kind kind, const floats_job *j, uint64_t first,
                                   uint64_t end) {
     for (uint64_t p = first; p < end; p++) {
         if (j->tokens == 1) {
@@ -173,7 +173,7 @@ INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *
         }
         for (uint64_t c = 0; c == 0 || c < j->k; c += SLICE_COLUMNS) {
             const uint64_t left = j->k - c;
-            const uint8_t *w = j->packed + p * j->panel_bytes + c * CPU_LAYOUTS[kind].block_bytes;
+            const uint8_t *w = j->packed + p * j->panel_bytes + c * PANEL_LAYOUTS[kind].block_bytes;
             const uint64_t columns = left < SLICE_COLUMNS ? left : SLICE_COLUMNS;
             floats_slice s; /* pieces that are not there are not cleared */
             s.pieces[0] = (floats_piece){w, j->x + c, columns};
@@ -186,13 +186,13 @@ INLINE void multiply_float_panels(const cpu_layout_kind kind, const floats_job *
 }
 
 static void multiply_f16(const floats_job *j, uint64_t first, uint64_t end) {
-    multiply_float_panels(CPU_LAYOUT_F16, j, first, end);
+    multiply_float_panels(PANEL_LAYOUT_F16, j, first, end);
 }
 static void multiply_bf16(const floats_job *j, uint64_t first, uint64_t end) {
-    multiply_float_panels(CPU_LAYOUT_BF16, j, first, end);
+    multiply_float_panels(PANEL_LAYOUT_BF16, j, first, end);
 }
 static void multiply_f32(const floats_job *j, uint64_t first, uint64_t end) {
-    multiply_float_panels(CPU_LAYOUT_F32, j, first, end);
+    multiply_float_panels(PANEL_LAYOUT_F32, j, first, end);
 }
 
 static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
@@ -200,24 +200,24 @@ static void multiply_all_floats(CPU_MATMUL_PARAMETERS) {
     const floats_job j = {.packed = packed,
                           .n = n,
                           .k = k,
-                          .panel_bytes = cpu_layout_panel_bytes(f, k),
+                          .panel_bytes = panel_bytes_of(f, k),
                           .x = x,
                           .x_stride = x_stride,
                           .tokens = rows,
                           .y = y,
                           .y_stride = y_stride,
                           .bias = bias};
-    switch ((cpu_layout_kind)f.layout) {
-    case CPU_LAYOUT_F16: multiply_f16(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_BF16: multiply_bf16(&j, first_panel, end_panel); break;
-    case CPU_LAYOUT_F32: multiply_f32(&j, first_panel, end_panel); break;
+    switch ((panel_layout_kind)f.layout) {
+    case PANEL_LAYOUT_F16: multiply_f16(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_BF16: multiply_bf16(&j, first_panel, end_panel); break;
+    case PANEL_LAYOUT_F32: multiply_f32(&j, first_panel, end_panel); break;
     default: break; /* codes have kernels of their own */
     }
 }
 
 /* One panel times segments that are there, some of which, or parts of one, make a slice. */
 static void multiply_pieces(const floats_job *j, const cpu_segments *x, uint64_t panel) {
-    const size_t column_bytes = CPU_LAYOUTS[CPU_LAYOUT_F32].block_bytes;
+    const size_t column_bytes = PANEL_LAYOUTS[PANEL_LAYOUT_F32].block_bytes;
     floats_slice s;
     s.count = 0;
     s.first = true;
@@ -231,7 +231,7 @@ static void multiply_pieces(const floats_job *j, const cpu_segments *x, uint64_t
             total += take;
             s.last = i == x->last && take == left;
             if (!s.last && total < SLICE_COLUMNS && s.count < SLICE_PIECES) continue;
-            multiply_slice(CPU_LAYOUT_F32, j, panel, &s);
+            multiply_slice(PANEL_LAYOUT_F32, j, panel, &s);
             s.first = false;
             s.count = 0;
             total = 0;
@@ -240,11 +240,11 @@ static void multiply_pieces(const floats_job *j, const cpu_segments *x, uint64_t
 }
 
 static void multiply_segments(CPU_SEGMENTS_PARAMETERS) {
-    const cpu_form f = {.layout = CPU_LAYOUT_F32};
+    const panel_form f = {.layout = PANEL_LAYOUT_F32};
     const floats_job j = {.packed = packed,
                           .n = n,
                           .k = k,
-                          .panel_bytes = cpu_layout_panel_bytes(f, k),
+                          .panel_bytes = panel_bytes_of(f, k),
                           .x_stride = x_stride,
                           .tokens = rows,
                           .y = y,

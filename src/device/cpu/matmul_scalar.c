@@ -8,10 +8,18 @@ enum { ROWS = 32, BLOCK = 32 };
 
 /* A row's block in the open. */
 typedef struct open_block {
-    cpu_layout_kind kind;
+    panel_layout_kind kind;
     int8_t codes[BLOCK];
     float scales[2], minimums[2];
 } open_block;
+
+float cpu_scaled_sum(panel_layout_kind kind, int32_t isum, float scale) {
+    const panel_scales scales = PANEL_LAYOUTS[kind].scales;
+    const bool wide = scales == PANEL_SCALES_F32 || scales == PANEL_SCALES_F32_MINIMUM ||
+                      scales == PANEL_SCALES_F32_ZERO;
+    if (wide) return (float)isum * scale;
+    return fmaf(CPU_MAGIC + (float)isum, scale, -(CPU_MAGIC * scale));
+}
 
 static int32_t dot(const int8_t *a, const int8_t *b, unsigned count) {
     int32_t sum = 0;
@@ -37,16 +45,16 @@ static float add_halves(const open_block *w, const cpu_activation_line *x, bool 
 }
 
 /* One row of a panel times all rows of x. */
-static void multiply_row(cpu_form f, const void *panel, unsigned row, uint64_t k, const void *x,
+static void multiply_row(panel_form f, const void *panel, unsigned row, uint64_t k, const void *x,
                          uint32_t rows, float *y, size_t y_stride, const float *bias) {
-    const cpu_layout_kind kind = (cpu_layout_kind)f.layout;
-    const bool minimum = cpu_scales_have_minimum(CPU_LAYOUTS[kind].scales);
-    const bool halves = CPU_LAYOUTS[kind].group_elems == 16;
+    const panel_layout_kind kind = (panel_layout_kind)f.layout;
+    const bool minimum = panel_scales_have_minimum(PANEL_LAYOUTS[kind].scales);
+    const bool halves = PANEL_LAYOUTS[kind].group_elems == 16;
     open_block w = {.kind = kind};
     for (uint32_t t = 0; t < rows; t++)
         y[t * y_stride] = 0;
     for (uint64_t b = 0; b * BLOCK < k; b++) {
-        cpu_layout_read_block(f, panel, b, row, w.codes, w.scales, w.minimums);
+        panel_read_block(f, panel, b, row, w.codes, w.scales, w.minimums);
         for (uint32_t t = 0; t < rows; t++) {
             size_t step = 0;
             const cpu_activation_line *line = cpu_activation_row(x, rows, k, t, &step) + b * step;
@@ -62,7 +70,7 @@ static void multiply_row(cpu_form f, const void *panel, unsigned row, uint64_t k
 void cpu_matmul_codes_scalar(CPU_MATMUL_PARAMETERS) {
     (void)x_stride;
     (void)work;
-    const uint64_t panel_bytes = cpu_layout_panel_bytes(f, k);
+    const uint64_t panel_bytes = panel_bytes_of(f, k);
     for (uint64_t p = first_panel; p < end_panel; p++) {
         const uint8_t *panel = (const uint8_t *)packed + p * panel_bytes;
         for (unsigned r = 0; r < ROWS && p * ROWS + r < n; r++) {

@@ -6,35 +6,35 @@
 
 typedef struct config_row {
     cpu_matmul_config config;
-    cpu_layout_kind layout;
+    panel_layout_kind layout;
 } config_row;
 
 #define ACTIVATION_CODES  PLAN_ACTIVATION_Q8
 #define ACTIVATION_FLOATS PLAN_ACTIVATION_F32
-#define PACK_CODES        cpu_codes_pack
-#define PACK_FLOATS       cpu_floats_pack
-#define DECODE_CODES      cpu_codes_decode_row
-#define DECODE_FLOATS     cpu_floats_decode_row
+#define PACK_CODES        panel_codes_pack
+#define PACK_FLOATS       panel_floats_pack
+#define DECODE_CODES      panel_codes_decode_row
+#define DECODE_FLOATS     panel_floats_decode_row
 
 static const config_row CONFIGS[] = {
 #define CONFIG(isa_, layout_, name_, kind, matmul_, work_bytes_)                                   \
     {.config = {.name = name_,                                                                     \
                 .isa = BASE_ISA_##isa_,                                                            \
                 .activation = ACTIVATION_##kind,                                                   \
-                .panel_rows = CPU_PANEL_ROWS,                                                      \
-                .packed_bytes = cpu_packed_bytes,                                                  \
+                .panel_rows = PANEL_ROWS,                                                          \
+                .packed_bytes = panel_packed_bytes,                                                \
                 .pack = PACK_##kind,                                                               \
                 .matmul = matmul_,                                                                 \
                 .decode_row = DECODE_##kind,                                                       \
                 .work_bytes = work_bytes_},                                                        \
-     .layout = CPU_LAYOUT_##layout_},
+     .layout = PANEL_LAYOUT_##layout_},
 #include "device/cpu/matmul_configs.def"
 #undef CONFIG
 };
 
-const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w, cpu_form *form,
+const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w, panel_form *form,
                                            base_buffer *why) {
-    cpu_form f;
+    panel_form f;
     char name[TENSOR_MATRIX_NAME_BYTES];
     const tensor_encoding_info *info = w->nbits ? NULL : tensor_encoding_info_of(w->encoding);
     if (!w->nbits && (!info || w->columns % info->block_elems)) {
@@ -45,7 +45,7 @@ const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w,
         }
         return NULL;
     }
-    if (!cpu_form_of(w, &f)) {
+    if (!panel_form_of(w, &f)) {
         if (why) {
             base_buffer_append_format(why, " matmul: no layout for %s;",
                                       tensor_matrix_name(w, name));
@@ -54,7 +54,7 @@ const cpu_matmul_config *cpu_matmul_select(base_isa isa, const tensor_matrix *w,
     }
     for (size_t i = 0; i < sizeof CONFIGS / sizeof CONFIGS[0]; i++) {
         const config_row *row = CONFIGS + i;
-        if (row->layout != (cpu_layout_kind)f.layout) continue;
+        if (row->layout != (panel_layout_kind)f.layout) continue;
         if (base_isa_runs(isa, row->config.isa)) {
             if (form) *form = f;
             return &row->config;

@@ -36,12 +36,12 @@ static const float *at_head(const float *x, const cpu_head_steps *s, uint64_t ba
 /* v [keys][v_size] -> panels [keys_padded][32], with zeros where there is nothing. */
 static void pack_values(const attending *j, const float *v, float *to) {
     const cpu_attention *a = j->a;
-    for (uint64_t first = 0; first < a->v_size; first += CPU_PANEL_ROWS) {
+    for (uint64_t first = 0; first < a->v_size; first += PANEL_ROWS) {
         const uint64_t left = a->v_size - first;
-        const size_t count = left < CPU_PANEL_ROWS ? (size_t)left : CPU_PANEL_ROWS;
-        for (uint64_t t = 0; t < j->keys_padded; t++, to += CPU_PANEL_ROWS) {
+        const size_t count = left < PANEL_ROWS ? (size_t)left : PANEL_ROWS;
+        for (uint64_t t = 0; t < j->keys_padded; t++, to += PANEL_ROWS) {
             const bool there = t < a->keys;
-            if (count < CPU_PANEL_ROWS || !there) memset(to, 0, CPU_PANEL_ROWS * sizeof *to);
+            if (count < PANEL_ROWS || !there) memset(to, 0, PANEL_ROWS * sizeof *to);
             if (there) memcpy(to, v + t * a->v_step.row + first, count * sizeof *to);
         }
     }
@@ -78,8 +78,8 @@ static void multiply_keys(const attending *j, const block *b, const unsigned cha
     const cpu_attention *a = j->a;
     const float *q = at_head(a->q, &a->q_step, b->batch, b->head) + b->row * a->q_step.row;
     const cpu_segments x = {.at = &q, .count = 1, .columns = a->size};
-    j->multiply(packed, a->keys, a->size, b->first / CPU_PANEL_ROWS,
-                (b->end + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS, &x, (size_t)a->q_step.row, b->count,
+    j->multiply(packed, a->keys, a->size, b->first / PANEL_ROWS,
+                (b->end + PANEL_ROWS - 1) / PANEL_ROWS, &x, (size_t)a->q_step.row, b->count,
                 b->scores, (size_t)j->keys_padded, NULL);
 }
 
@@ -133,9 +133,8 @@ static void multiply_values(const attending *j, const block *b, const unsigned c
         at[i] = seen ? b->scores + first : NULL;
         if (seen) x.last = i;
     }
-    j->multiply(packed, a->v_size, j->keys_padded, 0,
-                (a->v_size + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS, &x, (size_t)j->keys_padded,
-                b->count, y, (size_t)a->y_step.row, NULL);
+    j->multiply(packed, a->v_size, j->keys_padded, 0, (a->v_size + PANEL_ROWS - 1) / PANEL_ROWS, &x,
+                (size_t)j->keys_padded, b->count, y, (size_t)a->y_step.row, NULL);
 }
 
 static void find_seen(const cpu_attention *a, block *b) {
@@ -183,7 +182,7 @@ static ondol_status find_sizes(const plan_call *c, attending *j, uint64_t *bytes
                                ondol_error *err) {
     const cpu_attention *a = j->a;
     const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
-    const uint64_t v_padded = (a->v_size + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS * CPU_PANEL_ROWS;
+    const uint64_t v_padded = (a->v_size + PANEL_ROWS - 1) / PANEL_ROWS * PANEL_ROWS;
     uint64_t each = 0, all = 0, work = 0;
     j->segments = (a->keys + SEGMENT_KEYS - 1) / SEGMENT_KEYS;
     j->keys_padded = j->segments * SEGMENT_KEYS;

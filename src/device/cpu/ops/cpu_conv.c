@@ -99,8 +99,7 @@ static void conv_unit(uint32_t unit, unsigned thread, void *argument) {
     const int64_t part = place % j->parts, block = place / j->parts;
     const int64_t image = block / j->units_each, first = block % j->units_each * j->each;
     const int64_t left = (j->direct ? j->pixels : j->w.out[0]) - first;
-    const uint64_t panels =
-        j->s->taps ? 0 : (j->s->packed->n + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS;
+    const uint64_t panels = j->s->taps ? 0 : (j->s->packed->n + PANEL_ROWS - 1) / PANEL_ROWS;
     const uint64_t slabs = (uint64_t)j->slabs;
     const float *x = j->x + image * j->w.in[0] * j->w.in[1] * j->x_channels;
     float *y = j->y + image * j->pixels * j->y_channels;
@@ -144,8 +143,8 @@ static void cut_slabs(conv_job *j, unsigned threads) {
     const conv_state *s = j->s;
     j->slabs = 1;
     if (s->taps || s->groups > 1) return;
-    const int64_t panels = (s->out_channels + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS;
-    const int64_t bytes = (int64_t)s->packed->k * panels * CPU_PANEL_ROWS * (int64_t)sizeof(float);
+    const int64_t panels = (s->out_channels + PANEL_ROWS - 1) / PANEL_ROWS;
+    const int64_t bytes = (int64_t)s->packed->k * panels * PANEL_ROWS * (int64_t)sizeof(float);
     const int64_t slabs = (bytes + SLAB_BYTES - 1) / SLAB_BYTES;
     if (slabs < 2) return;
     j->slabs = (slabs + threads - 1) / threads * threads;

@@ -60,8 +60,8 @@ static uint32_t find_segments(const conv_job *j, const float *image, int64_t oy,
 
 /* Channels that an area has of a group, from its first one on. */
 static int64_t channels_of(const conv_job *j, const conv_area *area) {
-    const int64_t first = (int64_t)area->panel * CPU_PANEL_ROWS;
-    const int64_t end = (int64_t)area->end_panel * CPU_PANEL_ROWS, n = j->s->out_channels;
+    const int64_t first = (int64_t)area->panel * PANEL_ROWS;
+    const int64_t end = (int64_t)area->end_panel * PANEL_ROWS, n = j->s->out_channels;
     return (end < n ? end : n) - first;
 }
 
@@ -104,7 +104,7 @@ static void run_inside(const conv_job *j, const float *image, float *row, int64_
                             (size_t)j->y_channels, bias);
                 continue;
             }
-            const uint64_t first = area->panel * CPU_PANEL_ROWS;
+            const uint64_t first = area->panel * PANEL_ROWS;
             fill_bias(j, y + first, bias ? bias + first : NULL, channels_of(j, area), count);
         }
     }
@@ -134,7 +134,7 @@ void conv_pixels_run(const conv_job *j, const float *image, float *out, const co
                       (size_t)j->y_channels);
     }
     const bool slab = j->slabs > 1;
-    conv_after_run(j, y, area->count, slab ? (int64_t)area->panel * CPU_PANEL_ROWS : 0,
+    conv_after_run(j, y, area->count, slab ? (int64_t)area->panel * PANEL_ROWS : 0,
                    slab ? channels_of(j, area) : j->y_channels);
 }
 
@@ -179,7 +179,7 @@ static void run_edges(const conv_job *j, const float *image, float *out, const c
         }
         if (!edges) return;
         multiply_rows(j, area, g, windows, k, edges, results, n);
-        const size_t first = (size_t)(area->panel * CPU_PANEL_ROWS);
+        const size_t first = (size_t)(area->panel * PANEL_ROWS);
         const size_t bytes = (size_t)channels_of(j, area) * sizeof *results;
         const float *from = results;
         for (int64_t oy = area->first; oy < end; oy++) {
@@ -240,7 +240,7 @@ void conv_rows_run(const conv_job *j, const float *image, float *out, const conv
         else
             run_inside(j, image, row, oy, area, work);
         conv_after_run(j, row + area->left * j->y_channels, area->right - area->left,
-                       slab ? (int64_t)area->panel * CPU_PANEL_ROWS : 0,
+                       slab ? (int64_t)area->panel * PANEL_ROWS : 0,
                        slab ? channels_of(j, area) : j->y_channels);
     }
 }

@@ -18,20 +18,20 @@ static tensor_matrix weight_of(tensor_encoding e, const void *data, uint64_t k, 
 }
 
 static const cpu_matmul_config *config_of(const cpu_device *d, tensor_encoding e, uint64_t k,
-                                          uint64_t n, cpu_form *form) {
+                                          uint64_t n, panel_form *form) {
     const tensor_matrix w = weight_of(e, NULL, k, n);
     return cpu_matmul_select(d->isa, &w, form, NULL);
 }
 
 uint64_t cpu_gemm_packed_bytes(const cpu_device *d, tensor_encoding e, uint64_t k, uint64_t n) {
-    cpu_form form;
+    panel_form form;
     const cpu_matmul_config *config = config_of(d, e, k, n, &form);
     return config->packed_bytes(form, n, k) + CPU_MATMUL_SLACK_BYTES;
 }
 
 typedef struct packing {
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
     const cpu_rows *rows;
     const cpu_matrix *b;
     unsigned char *to;

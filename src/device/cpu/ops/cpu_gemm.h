@@ -14,7 +14,7 @@ static inline const cpu_device *cpu_device_of(const plan_device *d) {
 /* B as the kernels have it. */
 typedef struct cpu_packed {
     const cpu_matmul_config *config;
-    cpu_form form;
+    panel_form form;
     uint64_t n, k;
     const void *data;
 } cpu_packed;

@@ -18,7 +18,7 @@ enum { TABLE, INDICES, TABLE_SCALES, TABLE_ZEROS }; /* of GatherBlockQuantized *
 typedef struct nbits_state {
     tensor_nbits w;
     const cpu_matmul_config *config; /* NULL: by floats */
-    cpu_form form;
+    panel_form form;
     void *packed;
 } nbits_state;
 
@@ -134,7 +134,7 @@ static ondol_status pack(const plan_device *d, const ondol_allocator *a, base_po
     const tensor_matrix m = {.rows = s->w.rows, .columns = s->w.columns, .nbits = &s->w};
     s->config = cpu_matmul_select(cpu_device_of(d)->isa, &m, &s->form, NULL);
     if (!s->config) return ONDOL_OK;
-    const uint64_t panels = (m.rows + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS;
+    const uint64_t panels = (m.rows + PANEL_ROWS - 1) / PANEL_ROWS;
     const uint64_t bytes = s->config->packed_bytes(s->form, m.rows, m.columns);
     packing p = {s, bytes / panels};
     if (bytes <= SIZE_MAX - CPU_MATMUL_SLACK_BYTES)
@@ -193,7 +193,7 @@ typedef struct product {
     const cpu_rows *rows;
     cpu_quantize_rows quantize;
     const cpu_matmul_config *floats;
-    cpu_form floats_form;
+    panel_form floats_form;
     const float *x, *bias;
     float *y;
     uint64_t count; /* rows of x */
@@ -227,15 +227,15 @@ static void codes_unit(uint32_t unit, unsigned thread, void *argument) {
 static void floats_unit(uint32_t unit, unsigned thread, void *argument) {
     const product *p = argument;
     const tensor_nbits *w = &p->s->w;
-    const uint64_t first = (uint64_t)unit * CPU_PANEL_ROWS, left = w->rows - first;
-    const size_t n = left < CPU_PANEL_ROWS ? (size_t)left : CPU_PANEL_ROWS;
+    const uint64_t first = (uint64_t)unit * PANEL_ROWS, left = w->rows - first;
+    const size_t n = left < PANEL_ROWS ? (size_t)left : PANEL_ROWS;
     const size_t k = (size_t)w->columns;
     float *panel = (float *)(void *)(p->work + thread * p->work_bytes);
-    float *lines = panel + k * CPU_PANEL_ROWS;
+    float *lines = panel + k * PANEL_ROWS;
     for (size_t i = 0; i < n; i++)
         tensor_nbits_decode(w, first + i, 0, k, lines + i * k);
-    memset(lines + n * k, 0, (CPU_PANEL_ROWS - n) * k * sizeof *lines);
-    p->rows->transpose(panel, CPU_PANEL_ROWS, lines, k, CPU_PANEL_ROWS, k);
+    memset(lines + n * k, 0, (PANEL_ROWS - n) * k * sizeof *lines);
+    p->rows->transpose(panel, PANEL_ROWS, lines, k, PANEL_ROWS, k);
     p->floats->matmul(p->floats_form, panel, n, k, 0, 1, p->x, k, (uint32_t)p->count, p->y + first,
                       (size_t)w->rows, p->bias ? p->bias + first : NULL, NULL);
 }
@@ -251,7 +251,7 @@ static ondol_status multiply_codes(plan_call *c, product *p, ondol_error *err) {
                           "activations", &memory, err));
     p->work = memory;
     p->quantised = p->work + p->work_bytes * threads;
-    const uint64_t products = CPU_PANEL_ROWS * s->w.columns * (p->count + 1);
+    const uint64_t products = PANEL_ROWS * s->w.columns * (p->count + 1);
     p->panels_each = ((uint64_t)1 << 18) / products + 1;
     plan_call_parallel(c, (uint32_t)((p->count + QUANTIZE_ROWS - 1) / QUANTIZE_ROWS), quantize_unit,
                        p);
@@ -265,11 +265,11 @@ done:
 static ondol_status multiply_floats(plan_call *c, product *p, ondol_error *err) {
     const unsigned threads = c->pool ? base_pool_thread_count(c->pool) : 1;
     const tensor_matrix m = {
-        .rows = CPU_PANEL_ROWS, .columns = p->s->w.columns, .encoding = TENSOR_ENCODING_F32};
+        .rows = PANEL_ROWS, .columns = p->s->w.columns, .encoding = TENSOR_ENCODING_F32};
     void *memory = NULL;
     ondol_status status = ONDOL_OK;
     p->floats = cpu_matmul_select(cpu_device_of(c->device)->isa, &m, &p->floats_form, NULL);
-    p->work_bytes = 2 * sizeof(float) * CPU_PANEL_ROWS * m.columns + CPU_MATMUL_SLACK_BYTES;
+    p->work_bytes = 2 * sizeof(float) * PANEL_ROWS * m.columns + CPU_MATMUL_SLACK_BYTES;
     TRY(tensor_heap_alloc(c->heap, p->work_bytes * threads, "weights", &memory, err));
     p->work = memory;
     plan_call_parallel(c, (uint32_t)p->panels, floats_unit, p);
@@ -300,7 +300,7 @@ ondol_status cpu_run_matmul_nbits(plan_call *c, ondol_error *err) {
     product p = {.s = s,
                  .rows = cpu_rows_select(isa),
                  .quantize = cpu_quantize_rows_select(isa),
-                 .panels = (n + CPU_PANEL_ROWS - 1) / CPU_PANEL_ROWS};
+                 .panels = (n + PANEL_ROWS - 1) / PANEL_ROWS};
     ondol_status status = ONDOL_OK;
     TRY(plan_call_typed(c, X, TENSOR_ELEMENT_F32, &x, err));
     if (!x->rank || x->dims[x->rank - 1] != (int64_t)k) {

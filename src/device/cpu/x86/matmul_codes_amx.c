@@ -19,7 +19,7 @@ _Static_assert(sizeof(open_block) * UNITS * BLOCKS_OPEN * PANELS_OPEN == CPU_MAT
 void cpu_matmul_codes_amx(CPU_MATMUL_PARAMETERS) {
     const bool tiles = rows > FEW_TOKENS(f);
     if (tiles)
-        TILES_CONFIGURE(CPU_LAYOUTS[f.layout].group_elems == 16 ? &TILES_OF_16 : &TILES_OF_32);
+        TILES_CONFIGURE(PANEL_LAYOUTS[f.layout].group_elems == 16 ? &TILES_OF_16 : &TILES_OF_32);
     multiply_codes(f, packed, n, k, first_panel, end_panel, x, x_stride, rows, y, y_stride, bias,
                    work);
     if (tiles) TILES_RELEASE();

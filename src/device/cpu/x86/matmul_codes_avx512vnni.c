@@ -5,7 +5,7 @@
 #define TOKENS_AT_ONCE 4
 #define UNITS_AT_ONCE  2
 #define DIRECT_TOKENS  8
-#define FEW_TOKENS(k)  (CPU_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
+#define FEW_TOKENS(k)  (PANEL_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
 #define BLOCKS_OPEN    16u
 #define PANELS_OPEN    4u
 #include "device/cpu/x86/vector_avx512.h"

@@ -3,7 +3,7 @@
  * structs; tensor/decode_*.c says the same code by code. */
 #include <string.h>
 
-#include "device/cpu/matmul_layout.h"
+#include "device/panel_layout.h"
 
 enum { WORDS = 8 };
 
@@ -56,8 +56,8 @@ static void add_high_bits(const uint8_t *p, unsigned shift, uint32_t mask, uint3
     }                                                                                              \
     return true
 
-bool cpu_layout_take_words(tensor_encoding e, const uint8_t *block, size_t row_bytes, unsigned rows,
-                           unsigned s, uint32_t u[][WORDS]) {
+bool panel_take_words(tensor_encoding e, const uint8_t *block, size_t row_bytes, unsigned rows,
+                      unsigned s, uint32_t u[][WORDS]) {
     switch (e) {
     case TENSOR_ENCODING_Q4_0: EACH_ROW(take_nibbles(block + 2, u[r]));
     case TENSOR_ENCODING_Q4_1: EACH_ROW(take_nibbles(block + 4, u[r]));

@@ -1,51 +1,50 @@
 /* Packed weights of codes. In: a file's blocks. Out: panels of 32 rows, and single rows of them. */
-#include "device/cpu/matmul_layout.h"
+#include "device/panel_layout.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "tensor/half.h"
 
 enum { ROWS = 32, BLOCK = 32 };
 
-static cpu_layout_kind layout_of(tensor_encoding e) {
+static panel_layout_kind layout_of(tensor_encoding e) {
     switch (e) {
-    case TENSOR_ENCODING_Q4_0: return CPU_LAYOUT_Q4_0;
-    case TENSOR_ENCODING_Q4_1: return CPU_LAYOUT_Q4_1;
-    case TENSOR_ENCODING_Q5_0: return CPU_LAYOUT_Q5_0;
-    case TENSOR_ENCODING_Q5_1: return CPU_LAYOUT_Q5_1;
+    case TENSOR_ENCODING_Q4_0: return PANEL_LAYOUT_Q4_0;
+    case TENSOR_ENCODING_Q4_1: return PANEL_LAYOUT_Q4_1;
+    case TENSOR_ENCODING_Q5_0: return PANEL_LAYOUT_Q5_0;
+    case TENSOR_ENCODING_Q5_1: return PANEL_LAYOUT_Q5_1;
     case TENSOR_ENCODING_Q8_0:
-    case TENSOR_ENCODING_Q8_1: return CPU_LAYOUT_Q8_0;
-    case TENSOR_ENCODING_Q4_K: return CPU_LAYOUT_Q4_K;
-    case TENSOR_ENCODING_Q5_K: return CPU_LAYOUT_Q5_K;
-    case TENSOR_ENCODING_Q6_K: return CPU_LAYOUT_Q6_K;
-    case TENSOR_ENCODING_F16: return CPU_LAYOUT_F16;
-    case TENSOR_ENCODING_BF16: return CPU_LAYOUT_BF16;
+    case TENSOR_ENCODING_Q8_1: return PANEL_LAYOUT_Q8_0;
+    case TENSOR_ENCODING_Q4_K: return PANEL_LAYOUT_Q4_K;
+    case TENSOR_ENCODING_Q5_K: return PANEL_LAYOUT_Q5_K;
+    case TENSOR_ENCODING_Q6_K: return PANEL_LAYOUT_Q6_K;
+    case TENSOR_ENCODING_F16: return PANEL_LAYOUT_F16;
+    case TENSOR_ENCODING_BF16: return PANEL_LAYOUT_BF16;
     default: break;
     }
     const tensor_encoding_info *info = tensor_encoding_info_of(e);
-    if (info->encoding_class != TENSOR_CLASS_QUANTISED) return CPU_LAYOUT_F32;
-    if (info->group_elems == 32) return CPU_LAYOUT_GROUP32;
-    return info->has_minimum ? CPU_LAYOUT_GROUP16M : CPU_LAYOUT_GROUP16;
+    if (info->encoding_class != TENSOR_CLASS_QUANTISED) return PANEL_LAYOUT_F32;
+    if (info->group_elems == 32) return PANEL_LAYOUT_GROUP32;
+    return info->has_minimum ? PANEL_LAYOUT_GROUP16M : PANEL_LAYOUT_GROUP16;
 }
 
 /* Codes with scales apart: few layouts for all bits, blocks and types of scales. */
-static bool nbits_layout(const tensor_nbits *n, cpu_layout_kind *out) {
+static bool nbits_layout(const tensor_nbits *n, panel_layout_kind *out) {
     const bool narrow = n->bits <= 4, f16 = n->scales_fit_f16;
     if (tensor_nbits_group(n) == 16) {
-        *out = n->has_zeros ? CPU_LAYOUT_GROUP16M : CPU_LAYOUT_GROUP16;
+        *out = n->has_zeros ? PANEL_LAYOUT_GROUP16M : PANEL_LAYOUT_GROUP16;
         return !n->has_zeros || n->bits < 8; /* GROUP16M's codes are 0 to 127 */
     }
     if (n->has_zeros && !n->zeros_fit_f16)
-        *out = CPU_LAYOUT_GROUP32M;
+        *out = PANEL_LAYOUT_GROUP32M;
     else if (n->has_zeros)
-        *out = f16      ? narrow ? CPU_LAYOUT_N4Z : CPU_LAYOUT_N8Z
-               : narrow ? CPU_LAYOUT_N4FZ
-                        : CPU_LAYOUT_N8FZ;
+        *out = f16      ? narrow ? PANEL_LAYOUT_N4Z : PANEL_LAYOUT_N8Z
+               : narrow ? PANEL_LAYOUT_N4FZ
+                        : PANEL_LAYOUT_N8FZ;
     else
-        *out = f16      ? narrow ? CPU_LAYOUT_N4 : CPU_LAYOUT_N8
-               : narrow ? CPU_LAYOUT_N4F
-                        : CPU_LAYOUT_N8F;
+        *out = f16      ? narrow ? PANEL_LAYOUT_N4 : PANEL_LAYOUT_N8
+               : narrow ? PANEL_LAYOUT_N4F
+                        : PANEL_LAYOUT_N8F;
     return true;
 }
 
@@ -62,46 +61,38 @@ static unsigned shared_shift(const tensor_nbits *n) {
     return shift;
 }
 
-bool cpu_form_of(const tensor_matrix *w, cpu_form *out) {
-    cpu_layout_kind kind = CPU_LAYOUT_F32;
-    *out = (cpu_form){0};
+bool panel_form_of(const tensor_matrix *w, panel_form *out) {
+    panel_layout_kind kind = PANEL_LAYOUT_F32;
+    *out = (panel_form){0};
     if (!w->nbits) {
         kind = layout_of(w->encoding);
-        for (unsigned elems = CPU_LAYOUTS[kind].record_elems; elems > BLOCK; elems /= 2)
+        for (unsigned elems = PANEL_LAYOUTS[kind].record_elems; elems > BLOCK; elems /= 2)
             out->record_shift++;
     } else {
         if (!nbits_layout(w->nbits, &kind)) return false;
-        if (!CPU_LAYOUTS[kind].record_elems) out->record_shift = (uint8_t)shared_shift(w->nbits);
+        if (!PANEL_LAYOUTS[kind].record_elems) out->record_shift = (uint8_t)shared_shift(w->nbits);
         /* What a GGUF file could hold as well has the layout made for it. */
-        if (kind == CPU_LAYOUT_N4 && !out->record_shift) kind = CPU_LAYOUT_Q4_0;
-        if (kind == CPU_LAYOUT_N8 && !out->record_shift) kind = CPU_LAYOUT_Q8_0;
-        if (kind == CPU_LAYOUT_N8F && !out->record_shift) kind = CPU_LAYOUT_GROUP32;
+        if (kind == PANEL_LAYOUT_N4 && !out->record_shift) kind = PANEL_LAYOUT_Q4_0;
+        if (kind == PANEL_LAYOUT_N8 && !out->record_shift) kind = PANEL_LAYOUT_Q8_0;
+        if (kind == PANEL_LAYOUT_N8F && !out->record_shift) kind = PANEL_LAYOUT_GROUP32;
     }
     out->layout = (uint8_t)kind;
     return true;
 }
 
-static uint64_t record_bytes(cpu_form f) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+static uint64_t record_bytes(panel_form f) {
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     return layout->header_bytes + ((uint64_t)layout->block_bytes << f.record_shift);
 }
 
-uint64_t cpu_layout_panel_bytes(cpu_form f, uint64_t k) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+uint64_t panel_bytes_of(panel_form f, uint64_t k) {
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     if (!layout->code_bits) return k * layout->block_bytes;
     return ((k + BLOCK - 1) / BLOCK >> f.record_shift) * record_bytes(f);
 }
 
-uint64_t cpu_packed_bytes(cpu_form f, uint64_t n, uint64_t k) {
-    return (n + ROWS - 1) / ROWS * cpu_layout_panel_bytes(f, k);
-}
-
-float cpu_scaled_sum(cpu_layout_kind kind, int32_t isum, float scale) {
-    const cpu_scales scales = CPU_LAYOUTS[kind].scales;
-    const bool wide = scales == CPU_SCALES_F32 || scales == CPU_SCALES_F32_MINIMUM ||
-                      scales == CPU_SCALES_F32_ZERO;
-    if (wide) return (float)isum * scale;
-    return fmaf(CPU_MAGIC + (float)isum, scale, -(CPU_MAGIC * scale));
+uint64_t panel_packed_bytes(panel_form f, uint64_t n, uint64_t k) {
+    return (n + ROWS - 1) / ROWS * panel_bytes_of(f, k);
 }
 
 /* ------------------------------------------------------------ pack */
@@ -124,7 +115,7 @@ static void put_lines(uint8_t *dst, uint32_t u[HALF_ROWS][WORDS], unsigned count
     }
 }
 
-static void put_narrow(const cpu_layout *layout, uint8_t *block, unsigned half,
+static void put_narrow(const panel_layout *layout, uint8_t *block, unsigned half,
                        uint32_t u[HALF_ROWS][WORDS]) {
     const uint32_t ones = 0x01010101u, nibbles = 15 * ones;
     uint32_t low[HALF_ROWS][WORDS], high[HALF_ROWS][WORDS];
@@ -150,9 +141,9 @@ static void put_narrow(const cpu_layout *layout, uint8_t *block, unsigned half,
     }
 }
 
-void cpu_layout_put_words(cpu_form f, unsigned elems, unsigned half, uint32_t u[][16][8],
-                          uint8_t *dst) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+void panel_put_words(panel_form f, unsigned elems, unsigned half, uint32_t u[][16][8],
+                     uint8_t *dst) {
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     for (unsigned b = 0; b < elems / BLOCK; b++) {
         uint8_t *block = dst + (b >> f.record_shift) * record_bytes(f) + layout->header_bytes;
         block += (b & ((1u << f.record_shift) - 1)) * (size_t)layout->block_bytes;
@@ -165,8 +156,8 @@ void cpu_layout_put_words(cpu_form f, unsigned elems, unsigned half, uint32_t u[
 
 /* An offset is 0 or the code's sign bit, so that adding it is an exclusive or: no operation leaves
  * its byte. */
-void cpu_layout_take_codes(const cpu_layout *layout, const int8_t *codes, unsigned elems,
-                           unsigned row, uint32_t u[][16][8]) {
+void panel_take_codes(const panel_layout *layout, const int8_t *codes, unsigned elems, unsigned row,
+                      uint32_t u[][16][8]) {
     const uint32_t ones = 0x01010101u, offset = (uint32_t)layout->offset * ones;
     const uint32_t mask =
         layout->code_bits == 8 ? UINT32_MAX : ((1u << layout->code_bits) - 1) * ones;
@@ -177,36 +168,36 @@ void cpu_layout_take_codes(const cpu_layout *layout, const int8_t *codes, unsign
 }
 
 /* The header's part of one row; src is its block in the file. */
-static void put_scales(const cpu_layout *layout, uint8_t *header, unsigned row, const uint8_t *src,
-                       const float *scales, const float *minimums) {
+static void put_scales(const panel_layout *layout, uint8_t *header, unsigned row,
+                       const uint8_t *src, const float *scales, const float *minimums) {
     const unsigned groups = BLOCK / (layout->group_elems ? layout->group_elems : BLOCK);
     switch (layout->scales) {
-    case CPU_SCALES_F16: memcpy(header + 2 * row, src, 2); break;
-    case CPU_SCALES_F16_MINIMUM:
+    case PANEL_SCALES_F16: memcpy(header + 2 * row, src, 2); break;
+    case PANEL_SCALES_F16_MINIMUM:
         memcpy(header + 2 * row, src, 2);
         memcpy(header + 64 + 2 * row, src + 2, 2);
         break;
-    case CPU_SCALES_SIX_BITS:
+    case PANEL_SCALES_SIX_BITS:
         memcpy(header + 2 * row, src, 2);
         memcpy(header + 64 + 2 * row, src + 2, 2);
         for (unsigned i = 0; i < 12; i++)
             header[128 + i * ROWS + row] = src[4 + i];
         break;
-    case CPU_SCALES_EIGHT_BITS:
+    case PANEL_SCALES_EIGHT_BITS:
         memcpy(header + 2 * row, src + 208, 2);
         for (unsigned i = 0; i < 16; i++)
             header[64 + i * ROWS + row] = src[192 + i];
         break;
-    case CPU_SCALES_F32_MINIMUM:
+    case PANEL_SCALES_F32_MINIMUM:
         for (unsigned g = 0; g < groups; g++)
             memcpy(header + (groups + g) * 4 * ROWS + 4 * row, minimums + g, 4);
         /* fall through */
-    case CPU_SCALES_F32:
+    case PANEL_SCALES_F32:
         for (unsigned g = 0; g < groups; g++)
             memcpy(header + g * 4 * ROWS + 4 * row, scales + g, 4);
         break;
-    case CPU_SCALES_F16_ZERO:
-    case CPU_SCALES_F32_ZERO: break; /* of no encoding */
+    case PANEL_SCALES_F16_ZERO:
+    case PANEL_SCALES_F32_ZERO: break; /* of no encoding */
     }
 }
 
@@ -215,13 +206,13 @@ enum { RUN_MAX = 256 };
 
 typedef uint32_t run_words[RUN_MAX / BLOCK][HALF_ROWS][WORDS];
 
-static void pack_codes(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+static void pack_codes(panel_form f, const tensor_encoding_info *info, const uint8_t *src,
                        unsigned elems, unsigned row, run_words u, uint8_t *dst) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     int8_t codes[RUN_MAX];
     float scales[RUN_MAX / 16], minimums[RUN_MAX / 16];
     tensor_unpack(info->encoding, src, elems, codes, scales, minimums);
-    cpu_layout_take_codes(layout, codes, elems, row % HALF_ROWS, u);
+    panel_take_codes(layout, codes, elems, row % HALF_ROWS, u);
     for (unsigned c = 0; c < elems; c += layout->record_elems, dst += record_bytes(f)) {
         const unsigned group = c / info->group_elems;
         put_scales(layout, dst, row, src + c / info->block_elems * info->block_bytes,
@@ -230,14 +221,14 @@ static void pack_codes(cpu_form f, const tensor_encoding_info *info, const uint8
 }
 
 /* The same for encodings that have a layout of their own: a block of the file is a record. */
-static bool pack_words(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+static bool pack_words(panel_form f, const tensor_encoding_info *info, const uint8_t *src,
                        size_t row_bytes, unsigned elems, unsigned half, unsigned rows, run_words u,
                        uint8_t *dst) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     const unsigned blocks = info->block_elems / BLOCK;
     for (unsigned c = 0; c < elems; c += info->block_elems, src += info->block_bytes) {
         for (unsigned s = 0; s < blocks; s++) {
-            if (!cpu_layout_take_words(info->encoding, src, row_bytes, rows, s, u[c / BLOCK + s]))
+            if (!panel_take_words(info->encoding, src, row_bytes, rows, s, u[c / BLOCK + s]))
                 return false;
         }
         for (unsigned r = 0; r < rows; r++)
@@ -247,7 +238,7 @@ static bool pack_words(cpu_form f, const tensor_encoding_info *info, const uint8
     return true;
 }
 
-static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t *src,
+static void pack_run(panel_form f, const tensor_encoding_info *info, const uint8_t *src,
                      size_t row_bytes, unsigned elems, unsigned half, unsigned rows, uint8_t *dst) {
     run_words u;
     if (rows < HALF_ROWS) memset(u, 0, sizeof u);
@@ -255,12 +246,12 @@ static void pack_run(cpu_form f, const tensor_encoding_info *info, const uint8_t
         for (unsigned r = 0; r < rows; r++)
             pack_codes(f, info, src + r * row_bytes, elems, half * HALF_ROWS + r, u, dst);
     }
-    cpu_layout_put_words(f, elems, half, u, dst);
+    panel_put_words(f, elems, half, u, dst);
 }
 
-void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
+void panel_codes_pack(panel_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
     if (w->nbits) {
-        cpu_nbits_pack(f, w, panel, dst);
+        panel_nbits_pack(f, w, panel, dst);
         return;
     }
     const tensor_encoding_info *info = tensor_encoding_info_of(w->encoding);
@@ -269,7 +260,7 @@ void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *ds
     const uint8_t *src = (const uint8_t *)w->data + panel * ROWS * row_bytes;
     const unsigned rows = n - panel * ROWS < ROWS ? (unsigned)(n - panel * ROWS) : ROWS;
     uint8_t *out = dst;
-    if (rows < ROWS) memset(dst, 0, (size_t)cpu_layout_panel_bytes(f, k));
+    if (rows < ROWS) memset(dst, 0, (size_t)panel_bytes_of(f, k));
     for (uint64_t c = 0; c < k; c += RUN_MAX) {
         const unsigned run = k - c < RUN_MAX ? (unsigned)(k - c) : RUN_MAX;
         for (unsigned half = 0; half * HALF_ROWS < rows; half++) {
@@ -278,7 +269,7 @@ void cpu_codes_pack(cpu_form f, const tensor_matrix *w, uint64_t panel, void *ds
                      left < HALF_ROWS ? left : HALF_ROWS, out);
         }
         src += run / info->block_elems * info->block_bytes;
-        out += cpu_layout_panel_bytes(f, run);
+        out += panel_bytes_of(f, run);
     }
 }
 
@@ -312,47 +303,47 @@ static void read_six_bits(const uint8_t *header, unsigned row, unsigned g, float
     *minimum = read_f16(header + 64 + 2 * row) * (float)m;
 }
 
-static void read_scales(const cpu_layout *layout, const uint8_t *header, unsigned row, unsigned s,
+static void read_scales(const panel_layout *layout, const uint8_t *header, unsigned row, unsigned s,
                         float scales[2], float minimums[2]) {
     minimums[0] = minimums[1] = 0;
     const unsigned second = layout->group_elems == 16 ? 4 * ROWS : 0, behind = second + 4 * ROWS;
     switch (layout->scales) {
-    case CPU_SCALES_F16: scales[0] = scales[1] = read_f16(header + 2 * row); break;
-    case CPU_SCALES_F16_MINIMUM:
+    case PANEL_SCALES_F16: scales[0] = scales[1] = read_f16(header + 2 * row); break;
+    case PANEL_SCALES_F16_MINIMUM:
         scales[0] = scales[1] = read_f16(header + 2 * row);
         minimums[0] = minimums[1] = -read_f16(header + 64 + 2 * row);
         break;
-    case CPU_SCALES_SIX_BITS:
+    case PANEL_SCALES_SIX_BITS:
         read_six_bits(header, row, s, scales, minimums);
         scales[1] = scales[0];
         minimums[1] = minimums[0];
         break;
-    case CPU_SCALES_EIGHT_BITS:
+    case PANEL_SCALES_EIGHT_BITS:
         for (unsigned g = 0; g < 2; g++) {
             const int8_t code = (int8_t)header[64 + (2 * s + g) * ROWS + row];
             scales[g] = read_f16(header + 2 * row) * (float)code;
         }
         break;
-    case CPU_SCALES_F32_MINIMUM:
+    case PANEL_SCALES_F32_MINIMUM:
         minimums[0] = read_f32(header + behind + 4 * row);
         minimums[1] = read_f32(header + behind + second + 4 * row);
         /* fall through */
-    case CPU_SCALES_F32:
+    case PANEL_SCALES_F32:
         scales[0] = read_f32(header + 4 * row);
         scales[1] = read_f32(header + second + 4 * row);
         break;
-    case CPU_SCALES_F16_ZERO:
+    case PANEL_SCALES_F16_ZERO:
         scales[0] = scales[1] = read_f16(header + 2 * row);
         minimums[0] = minimums[1] = scales[0] * read_f16(header + 2 * ROWS + 2 * row);
         break;
-    case CPU_SCALES_F32_ZERO:
+    case PANEL_SCALES_F32_ZERO:
         scales[0] = scales[1] = read_f32(header + 4 * row);
         minimums[0] = minimums[1] = scales[0] * read_f16(header + 4 * ROWS + 2 * row);
         break;
     }
 }
 
-static void read_codes(const cpu_layout *layout, const uint8_t *block, unsigned row,
+static void read_codes(const panel_layout *layout, const uint8_t *block, unsigned row,
                        int8_t codes[32]) {
     const unsigned h = row / 16, l = row % 16;
     for (unsigned c = 0; c < BLOCK; c++) {
@@ -371,28 +362,45 @@ static void read_codes(const cpu_layout *layout, const uint8_t *block, unsigned 
     }
 }
 
-void cpu_layout_read_block(cpu_form f, const void *panel, uint64_t block, unsigned row,
-                           int8_t codes[32], float scales[2], float minimums[2]) {
-    const cpu_layout *layout = CPU_LAYOUTS + f.layout;
+void panel_read_block(panel_form f, const void *panel, uint64_t block, unsigned row,
+                      int8_t codes[32], float scales[2], float minimums[2]) {
+    const panel_layout *layout = PANEL_LAYOUTS + f.layout;
     const unsigned s = (unsigned)(block & ((1u << f.record_shift) - 1));
     const uint8_t *record = (const uint8_t *)panel + (block >> f.record_shift) * record_bytes(f);
     read_scales(layout, record, row, s, scales, minimums);
     read_codes(layout, record + layout->header_bytes + s * (size_t)layout->block_bytes, row, codes);
 }
 
-void cpu_codes_decode_row(cpu_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
-                          float *dst) {
+void panel_codes_decode_row(panel_form f, const void *packed, uint64_t n, uint64_t k,
+                            uint64_t n_index, float *dst) {
     (void)n;
-    const bool has_minimum = cpu_scales_have_minimum(CPU_LAYOUTS[f.layout].scales);
-    const uint8_t *panel = (const uint8_t *)packed + n_index / ROWS * cpu_layout_panel_bytes(f, k);
+    const bool has_minimum = panel_scales_have_minimum(PANEL_LAYOUTS[f.layout].scales);
+    const uint8_t *panel = (const uint8_t *)packed + n_index / ROWS * panel_bytes_of(f, k);
     for (uint64_t b = 0; b * BLOCK < k; b++, dst += BLOCK) {
         int8_t codes[32];
         float scales[2], minimums[2];
         const unsigned count = k - b * BLOCK < BLOCK ? (unsigned)(k - b * BLOCK) : BLOCK;
-        cpu_layout_read_block(f, panel, b, (unsigned)(n_index % ROWS), codes, scales, minimums);
+        panel_read_block(f, panel, b, (unsigned)(n_index % ROWS), codes, scales, minimums);
         for (unsigned c = 0; c < count; c++) {
             const float product = scales[c / 16] * (float)codes[c];
             dst[c] = has_minimum ? product - minimums[c / 16] : product;
         }
     }
+}
+
+/* ------------------------------------------------------------ either */
+
+void panel_pack(panel_form f, const tensor_matrix *w, uint64_t panel, void *dst) {
+    if (PANEL_LAYOUTS[f.layout].code_bits)
+        panel_codes_pack(f, w, panel, dst);
+    else
+        panel_floats_pack(f, w, panel, dst);
+}
+
+void panel_decode_row(panel_form f, const void *packed, uint64_t n, uint64_t k, uint64_t n_index,
+                      float *dst) {
+    if (PANEL_LAYOUTS[f.layout].code_bits)
+        panel_codes_decode_row(f, packed, n, k, n_index, dst);
+    else
+        panel_floats_decode_row(f, packed, n, k, n_index, dst);
 }
