@@ -343,6 +343,16 @@ INLINE void multiply_direct_block(const codes_kind k, const unsigned tokens, con
                                   const cpu_activation_line *x,
                                   floats acc[UNITS][CPU_TILE_TOKENS]) {
     prefetch_block(k, at);
+    /* Five bits: both units together hide the longest chain of operations; others spill. */
+    if (tokens == 1 && UNITS == 2 && k.code_bits == 5 && k.record_shift) {
+        open_block w[UNITS];
+        UNROLL for (unsigned u = 0; u < UNITS; u++) {
+            open_codes(k, at->codes, u, w[u].codes);
+            open_scales(k, at->header, u, at->s, w + u);
+        }
+        multiply_block(k, UNITS, tokens, w, 1, x, acc);
+        return;
+    }
     UNROLL for (unsigned u = 0; u < UNITS; u++) {
         open_block w;
         open_codes(k, at->codes, u, w.codes);
@@ -464,8 +474,10 @@ INLINE void multiply_panels(const codes_kind k, const job *j, uint64_t first, ui
             multiply_few(k, j, p);
         return;
     }
-    for (uint64_t p = first; p < end; p += PANELS_OPEN)
-        multiply_many(k, j, p, end - p < PANELS_OPEN ? (unsigned)(end - p) : PANELS_OPEN);
+    /* One open panel stays in the first cache, four share what is fetched of x. */
+    const unsigned open = j->tokens <= 64 ? 1 : PANELS_OPEN;
+    for (uint64_t p = first; p < end; p += open)
+        multiply_many(k, j, p, end - p < open ? (unsigned)(end - p) : open);
 }
 
 /* ------------------------------------------------------------ layouts */

@@ -5,9 +5,13 @@
 #define TOKENS_AT_ONCE 4
 #define UNITS_AT_ONCE  2
 #define DIRECT_TOKENS  8
-#define FEW_TOKENS(k)  (PANEL_LAYOUTS[(k).kind].record_elems <= 32 ? 64 : 32)
-#define BLOCKS_OPEN    16u
-#define PANELS_OPEN    4u
+/* Scales of six bits take so long to open that it is done once from 17 tokens on. */
+#define FEW_TOKENS(k)                                                                              \
+    (PANEL_LAYOUTS[(k).kind].record_elems <= 32                ? 64                                \
+     : PANEL_LAYOUTS[(k).kind].scales == PANEL_SCALES_SIX_BITS ? 16                                \
+                                                               : 32)
+#define BLOCKS_OPEN 16u
+#define PANELS_OPEN 4u
 #include "device/cpu/x86/vector_avx512.h"
 #include "device/cpu/matmul_codes_template.h"
 
